@@ -4,7 +4,7 @@ import { parseStrictly, nearest, UsageError } from '../pki/arguments.js';
 import { createAuthority, issueCertificate } from '../pki/authority.js';
 import type { Identity } from '../pki/authority.js';
 import { HELP, INIT_HELP, ISSUE_HELP } from '../pki/help.js';
-import { OptionError } from '../pki/options.js';
+import { OptionError, quote } from '../pki/options.js';
 import { checkVacant, pairPaths, writePair } from '../pki/pair.js';
 import { summarise } from '../pki/summary.js';
 
@@ -35,7 +35,7 @@ const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
 
 function readDays(text: string): number {
   if (!/^\d{1,9}$/.test(text)) {
-    throw new UsageError(`--days takes a whole number of days, not ${JSON.stringify(text)}`);
+    throw new UsageError(`--days takes a whole number of days, not ${quote(text)}`);
   }
   return Number(text);
 }
@@ -57,9 +57,9 @@ async function init(args: readonly string[], io: PkiIo): Promise<void> {
     io.out(INIT_HELP);
     return;
   }
-  if (positionals.length > 0) {
-    const extra = JSON.stringify(positionals[0]);
-    throw new UsageError(`init takes no argument, but ${extra} is given; see --name`);
+  const [extra] = positionals;
+  if (extra !== undefined) {
+    throw new UsageError(`init takes no argument, but ${quote(extra)} is given; see --name`);
   }
   checkDirectory(values.dir);
   const days = readDays(values.days);
@@ -95,16 +95,17 @@ async function issue(args: readonly string[], io: PkiIo): Promise<void> {
   const [name, extra] = positionals;
   if (name === undefined) throw new UsageError('NAME is missing, as in "tidegate pki issue relay"');
   if (extra !== undefined) {
-    const quoted = JSON.stringify(extra);
+    const quoted = quote(extra);
     throw new UsageError(`one NAME at a time, but ${quoted} is given as well; see --host`);
   }
   if (!FILE_NAME.test(name)) {
     const rule =
       'up to 64 letters, digits, dots, hyphens and underscores, no leading dot or hyphen';
-    throw new UsageError(`NAME ${JSON.stringify(name)} is not a plain file name: ${rule}`);
+    throw new UsageError(`NAME ${quote(name)} is not a plain file name: ${rule}`);
   }
-  if (values.server && values.client)
+  if (values.server && values.client) {
     throw new UsageError('--server and --client exclude each other');
+  }
   if (values.server && names.length === 0) {
     const hint = 'the DNS name or IP address that the relay dials, such as --host upper.example';
     throw new UsageError(`--server needs at least one --host: ${hint}`);
@@ -131,14 +132,15 @@ async function run(args: readonly string[], io: PkiIo): Promise<void> {
   const [command, ...others] = args;
   if (command === undefined) throw new UsageError('a command is missing: init or issue');
   if (command.startsWith('-')) {
-    parseStrictly([command], { help: { type: 'boolean', short: 'h' } });
+    const { values } = parseStrictly([command], { help: { type: 'boolean', short: 'h' } });
+    if (!values.help) throw new UsageError('a command is missing: init or issue');
     io.out(HELP);
     return;
   }
   const chosen = COMMANDS.get(command);
   if (!chosen) {
     const guess = nearest(command, ['init', 'issue']);
-    throw new UsageError(`unknown command ${JSON.stringify(command)}; did you mean "${guess}"?`);
+    throw new UsageError(`unknown command ${quote(command)}; did you mean "${guess}"?`);
   }
   await chosen(others, io);
 }
@@ -155,7 +157,8 @@ export async function pki(args: readonly string[], io: PkiIo): Promise<number> {
   } catch (error) {
     const wrong = error instanceof UsageError || error instanceof OptionError;
     const message = error instanceof Error ? error.message : String(error);
-    io.err(`tidegate pki: ${message}${wrong ? ' (see tidegate pki --help)' : ''}`);
+    const level = COMMANDS.has(args[0] ?? '') ? `tidegate pki ${args[0] ?? ''}` : 'tidegate pki';
+    io.err(`${level}: ${message}${wrong ? ` (see ${level} --help)` : ''}`);
     return wrong ? 2 : 1;
   }
 }

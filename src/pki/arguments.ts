@@ -1,6 +1,7 @@
 // Strict reading of a command line: one-line errors that name the nearest known word.
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
+import { quote } from './options.js';
 
 /** The command line is at fault, not the work: exit code 2. */
 export class UsageError extends Error {
@@ -46,9 +47,7 @@ function checkOptions(args: readonly string[], options: Options): void {
     if (!option) {
       const [first = 'help', ...others] = Object.keys(options);
       const guess = nearest(token.name, [first, ...others]);
-      throw new UsageError(
-        `unknown option ${JSON.stringify(token.rawName)}; did you mean "--${guess}"?`,
-      );
+      throw new UsageError(`unknown option ${quote(token.rawName)}; did you mean "--${guess}"?`);
     }
     if (seen.has(token.name) && !option.multiple) {
       throw new UsageError(`${token.rawName} is given twice`);

@@ -1,6 +1,6 @@
 // The names a certificate is valid for: DNS names and IP addresses, in their canonical spelling.
 import { isIPv4, isIPv6 } from 'node:net';
-import { OptionError } from './options.js';
+import { OptionError, quote } from './options.js';
 
 /** One entry of subjectAltName (RFC 5280 section 4.2.1.6). */
 export interface AlternativeName {
@@ -16,7 +16,7 @@ const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const DNS_LENGTH = 253;
 
 function parseDns(name: string): AlternativeName {
-  const quoted = JSON.stringify(name);
+  const quoted = quote(name);
   if (name.includes('*')) {
     throw new OptionError(`${quoted} is a wildcard: name each host, so that a key opens one door`);
   }
@@ -41,7 +41,7 @@ function parseName(name: string): AlternativeName {
   if (isIPv6(name)) {
     // A zone is meaningful on one machine only; a certificate travels.
     if (name.includes('%')) {
-      throw new OptionError(`${JSON.stringify(name)} has a zone: give the address without it`);
+      throw new OptionError(`${quote(name)} has a zone: give the address without it`);
     }
     return { kind: 'ip', value: new URL(`http://[${name}]`).hostname.slice(1, -1) };
   }

@@ -18,6 +18,18 @@ const COMMON_NAME_LENGTH = 64;
 
 // Line breaks, escape sequences and reordering marks would let a name lie in a log or a terminal.
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+const EACH_UNPRINTABLE = new RegExp(UNPRINTABLE, 'gu');
+
+/**
+ * Quotes text of unknown origin for a message of one line. JSON alone would let DEL, the C1
+ * controls (CSI among them) and the marks that reorder text through to a terminal.
+ */
+export function quote(text: string): string {
+  return JSON.stringify(text).replaceAll(EACH_UNPRINTABLE, (mark) => {
+    const code = mark.codePointAt(0) ?? 0;
+    return `\\u{${code.toString(16)}}`;
+  });
+}
 
 /**
  * Checks the common name of a subject: 1 to 64 printable characters, no blank at either end.
@@ -26,11 +38,11 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
  */
 export function checkCommonName(name: string): void {
   if (UNPRINTABLE.test(name)) {
-    throw new OptionError(`the common name ${JSON.stringify(name)} holds a control character`);
+    throw new OptionError(`the common name ${quote(name)} holds a control character`);
   }
   if (name.trim() === '') throw new OptionError('the common name is empty');
   if (name.trim() !== name) {
-    throw new OptionError(`the common name ${JSON.stringify(name)} starts or ends with a blank`);
+    throw new OptionError(`the common name ${quote(name)} starts or ends with a blank`);
   }
   const length = Array.from(name).length;
   if (length > COMMON_NAME_LENGTH) {

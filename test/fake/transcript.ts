@@ -120,11 +120,29 @@ export function serverLines(steps: readonly Step[]): Buffer[] {
     .map((line) => Buffer.from(line, 'latin1'));
 }
 
+/** Six fields and a GUID of 16 bytes: an answer to STAT has seven numbers and is none. */
+const EVENT = /^\d+,\d+,\d+,\d+,[^,]*,\d*,(?:[0-9A-F]{1,2}:){15}[0-9A-F]{1,2}(?:,|$)/;
+
 /** The lines that a server sent and that look like events, without their line ends. */
 export function eventLines(steps: readonly Step[]): Buffer[] {
-  return serverLines(steps).filter((line) =>
-    /^\d+,\d+,\d+,\d*,[^,]*,\d*,[0-9A-Fa-f:]+(?:,|$)/.test(line.toString('latin1')),
-  );
+  return serverLines(steps).filter((line) => EVENT.test(line.toString('latin1')));
+}
+
+/** What the server of the first recorded connection said before the client spoke. */
+export function greeting(steps: readonly Step[]): Buffer {
+  const first = steps.find((step) => step.from === 'server')?.connection;
+  const theirs = steps.filter((step) => step.connection === first && step.from !== 'note');
+  const end = theirs.findIndex((step) => step.from !== 'server');
+  return Buffer.concat(theirs.slice(0, end < 0 ? undefined : end).map((step) => step.bytes));
+}
+
+/** The first recorded line that is `start`, or else begins with it, with its line end. */
+export function phrase(steps: readonly Step[], start: string): Buffer {
+  const lines = serverLines(steps).map((line) => line.toString('latin1'));
+  const found =
+    lines.find((line) => line === start) ?? lines.find((line) => line.startsWith(start));
+  if (found === undefined) throw new Error(`no recording has a line "${start}"`);
+  return Buffer.from(`${found}\r\n`, 'latin1');
 }
 
 /** What the server of one recorded connection answered to each line, the first time. */

@@ -1,0 +1,174 @@
+/**
+ * The journal's file format: segments of length-prefixed records, big-endian, each with a CRC.
+ *
+ * A segment is `<first sequence>-<epoch>.tgj`: a header that names channel, sources and rules, then
+ * event records and commit marks. Only what stands before the last mark exists for a reader.
+ */
+import { readU16, readU32, writeU16, writeU32 } from '../event/layout.js';
+import { crc32 } from './crc.js';
+
+export const MAGIC = Buffer.from('TGJRNL1\n');
+export const SUFFIX = '.tgj';
+
+export const EVENT = 1;
+export const MARK = 2;
+
+// Every record: u32 length of the whole, u8 kind, ..., u32 CRC of all before it.
+export const LENGTH = 0;
+export const KIND = 4;
+export const SEQUENCE = 8; // u64; of a mark: the last sequence that it commits
+
+// An event record.
+export const SOURCE = 6; // u16, index into the header's sources
+export const RULE = 16; // u16, index into the header's rules
+export const BODY = 20;
+export const EVENT_OVERHEAD = BODY + 4;
+
+// A commit mark.
+export const BATCH = 16; // u64, numbers the gate's batches across channels
+export const TIME = 24; // f64, the gate's clock, ms since 1970
+export const SOURCES = 32; // u16, how many counter vectors follow
+export const WIDTH = 34; // u16, numbers in each vector
+export const COUNTERS = 36; // f64 each
+
+const TWO32 = 0x1_0000_0000;
+
+/** Largest record that a reader accepts: a mark of 256 sources. */
+export const MAX_RECORD = 128 * 1024;
+
+/** What a segment says of itself; the counters of record refer to these names. */
+export interface SegmentHeader {
+  readonly version: 1;
+  readonly channel: string;
+  /** Grows by one with each start of the gate. */
+  readonly epoch: number;
+  /** Sequence of the first record that this segment may hold. */
+  readonly first: number;
+  /** When the segment was begun, ms since 1970. */
+  readonly created: number;
+  readonly sources: readonly string[];
+  readonly rules: readonly string[];
+  /** Names of the numbers in a mark's counter vectors. */
+  readonly counters: readonly string[];
+}
+
+export function readU64(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at) * TWO32 + readU32(bytes, at + 4);
+}
+
+export function writeU64(bytes: Uint8Array, at: number, value: number): void {
+  writeU32(bytes, at, Math.floor(value / TWO32));
+  writeU32(bytes, at + 4, value % TWO32);
+}
+
+/** Completes a record of `length` bytes at `at`: its length, kind and CRC. */
+export function sealRecord(bytes: Uint8Array, at: number, length: number, kind: number): void {
+  writeU32(bytes, at + LENGTH, length);
+  bytes[at + KIND] = kind;
+  writeU32(bytes, at + length - 4, crc32(bytes, at, at + length - 4));
+}
+
+/**
+ * Checks the record at `at` of which `available` bytes are there.
+ *
+ * @returns its length, 0 if more bytes are needed, -1 if it is torn or damaged
+ */
+export function checkRecord(bytes: Uint8Array, at: number, available: number): number {
+  if (available < 8) return 0;
+  const length = readU32(bytes, at + LENGTH);
+  if (length < EVENT_OVERHEAD || length > MAX_RECORD) return -1;
+  if (available < length) return 0;
+  const kind = bytes[at + KIND];
+  if (kind !== EVENT && kind !== MARK) return -1;
+  return crc32(bytes, at, at + length - 4) === readU32(bytes, at + length - 4) ? length : -1;
+}
+
+export interface Mark {
+  readonly sequence: number;
+  readonly batch: number;
+  readonly time: number;
+  /** One vector per source of the segment's header. */
+  readonly counters: readonly Float64Array[];
+}
+
+/** Writes a commit mark at `at`; returns its length. */
+export function writeMark(bytes: Uint8Array, at: number, mark: Mark): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const width = mark.counters[0]?.length ?? 0;
+  writeU16(bytes, at + 5, 0);
+  bytes[at + 7] = 0;
+  writeU64(bytes, at + SEQUENCE, mark.sequence);
+  writeU64(bytes, at + BATCH, mark.batch);
+  view.setFloat64(at + TIME, mark.time);
+  writeU16(bytes, at + SOURCES, mark.counters.length);
+  writeU16(bytes, at + WIDTH, width);
+  let to = at + COUNTERS;
+  for (const vector of mark.counters) {
+    for (let i = 0; i < width; i++, to += 8) view.setFloat64(to, vector[i]!);
+  }
+  const length = to + 4 - at;
+  sealRecord(bytes, at, length, MARK);
+  return length;
+}
+
+/** Reads the commit mark at `at`, which `checkRecord` has found whole. */
+export function readMark(bytes: Uint8Array, at: number): Mark {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const width = readU16(bytes, at + WIDTH);
+  const counters = Array.from({ length: readU16(bytes, at + SOURCES) }, (_, source) =>
+    Float64Array.from({ length: width }, (_, i) =>
+      view.getFloat64(at + COUNTERS + 8 * (source * width + i)),
+    ),
+  );
+  return {
+    sequence: readU64(bytes, at + SEQUENCE),
+    batch: readU64(bytes, at + BATCH),
+    time: view.getFloat64(at + TIME),
+    counters,
+  };
+}
+
+/** The bytes that begin a segment: magic, u32 length, JSON, CRC. */
+export function formatHeader(header: SegmentHeader): Buffer {
+  const json = Buffer.from(JSON.stringify(header));
+  const bytes = Buffer.alloc(MAGIC.length + 4 + json.length + 4);
+  MAGIC.copy(bytes);
+  bytes.writeUInt32BE(json.length, MAGIC.length);
+  json.copy(bytes, MAGIC.length + 4);
+  bytes.writeUInt32BE(crc32(bytes, 0, bytes.length - 4), bytes.length - 4);
+  return bytes;
+}
+
+/** Parses a segment's first bytes; undefined while they are torn. */
+export function parseHeader(bytes: Buffer): { header: SegmentHeader; length: number } | undefined {
+  if (bytes.length < MAGIC.length + 8 || !bytes.subarray(0, 8).equals(MAGIC)) return undefined;
+  const length = MAGIC.length + 4 + bytes.readUInt32BE(MAGIC.length) + 4;
+  if (bytes.length < length || bytes.readUInt32BE(length - 4) !== crc32(bytes, 0, length - 4)) {
+    return undefined;
+  }
+  const json = bytes.toString('utf8', MAGIC.length + 4, length - 4);
+  return { header: JSON.parse(json) as SegmentHeader, length };
+}
+
+/** Longest header that a reader looks for. */
+export const MAX_HEADER = 1024 * 1024;
+
+export function segmentName(first: number, epoch: number): string {
+  return `${String(first).padStart(16, '0')}-${String(epoch).padStart(8, '0')}${SUFFIX}`;
+}
+
+export interface SegmentName {
+  readonly name: string;
+  readonly first: number;
+  readonly epoch: number;
+}
+
+/** The segments among the names of a directory, oldest first. */
+export function sortSegments(names: readonly string[]): SegmentName[] {
+  const segments: SegmentName[] = [];
+  for (const name of names) {
+    const match = /^(\d{16})-(\d{8})\.tgj$/.exec(name);
+    if (match) segments.push({ name, first: Number(match[1]), epoch: Number(match[2]) });
+  }
+  return segments.sort((a, b) => a.epoch - b.epoch || a.first - b.first);
+}
