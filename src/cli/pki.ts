@@ -1,18 +1,14 @@
 // `tidegate pki`: makes a small certificate authority and the certificates of both ends of a link.
 import { mkdir, readFile } from 'node:fs/promises';
-import { parseStrictly, nearest, UsageError } from '../pki/arguments.js';
 import { createAuthority, issueCertificate } from '../pki/authority.js';
 import type { Identity } from '../pki/authority.js';
-import { HELP, INIT_HELP, ISSUE_HELP } from '../pki/help.js';
+import { didYouMean } from '../document/nearest.js';
 import { OptionError, quote } from '../pki/options.js';
 import { checkVacant, pairPaths, writePair } from '../pki/pair.js';
 import { summarise } from '../pki/summary.js';
-
-/** Where the command speaks; a line has no line end. */
-export interface PkiIo {
-  out(line: string): void;
-  err(line: string): void;
-}
+import { parseStrictly, UsageError } from './arguments.js';
+import type { Io } from './io.js';
+import { HELP, INIT_HELP, ISSUE_HELP } from './pki-help.js';
 
 const INIT_OPTIONS = {
   dir: { type: 'string', default: './pki' },
@@ -44,14 +40,14 @@ function checkDirectory(directory: string): void {
   if (directory === '') throw new UsageError('--dir is empty; the default is ./pki');
 }
 
-function report(io: PkiIo, directory: string, name: string, pair: Identity): void {
+function report(io: Io, directory: string, name: string, pair: Identity): void {
   const paths = pairPaths(directory, name);
   io.out(`certificate  ${paths.certificate}`);
   io.out(`private key  ${paths.key} (mode 0600, keep it secret)`);
   for (const line of summarise(pair.certificate)) io.out(line);
 }
 
-async function init(args: readonly string[], io: PkiIo): Promise<void> {
+async function init(args: readonly string[], io: Io): Promise<void> {
   const { values, positionals } = parseStrictly(args, INIT_OPTIONS);
   if (values.help) {
     io.out(INIT_HELP);
@@ -85,7 +81,7 @@ async function readAuthority(directory: string): Promise<Identity> {
   }
 }
 
-async function issue(args: readonly string[], io: PkiIo): Promise<void> {
+async function issue(args: readonly string[], io: Io): Promise<void> {
   const { values, positionals } = parseStrictly(args, ISSUE_OPTIONS);
   if (values.help) {
     io.out(ISSUE_HELP);
@@ -128,7 +124,7 @@ const COMMANDS = new Map([
   ['issue', issue],
 ]);
 
-async function run(args: readonly string[], io: PkiIo): Promise<void> {
+async function run(args: readonly string[], io: Io): Promise<void> {
   const [command, ...others] = args;
   if (command === undefined) throw new UsageError('a command is missing: init or issue');
   if (command.startsWith('-')) {
@@ -139,8 +135,8 @@ async function run(args: readonly string[], io: PkiIo): Promise<void> {
   }
   const chosen = COMMANDS.get(command);
   if (!chosen) {
-    const guess = nearest(command, ['init', 'issue']);
-    throw new UsageError(`unknown command ${quote(command)}; did you mean "${guess}"?`);
+    const hint = didYouMean(command, COMMANDS.keys()) || '; known: init, issue';
+    throw new UsageError(`unknown command ${quote(command)}${hint}`);
   }
   await chosen(others, io);
 }
@@ -150,7 +146,7 @@ async function run(args: readonly string[], io: PkiIo): Promise<void> {
  * @param args what follows `pki` on the command line.
  * @returns the exit code: 0 done, 1 the work failed, 2 the command line is wrong. Never rejects.
  */
-export async function pki(args: readonly string[], io: PkiIo): Promise<number> {
+export async function pki(args: readonly string[], io: Io): Promise<number> {
   try {
     await run(args, io);
     return 0;

@@ -16,7 +16,7 @@ import {
   parseAllDocuments,
   visit,
 } from 'yaml';
-import { nearest } from './nearest.js';
+import { didYouMean } from './nearest.js';
 
 export const MAX_TEXT = 1024 * 1024;
 export const MAX_DEPTH = 32;
@@ -94,10 +94,8 @@ export class Field {
     for (const [name, field] of this.entries()) {
       const key = known.find((candidate) => candidate === name);
       if (key === undefined) {
-        const guess = nearest(name, known);
-        const hint =
-          guess === undefined ? `known: ${known.join(', ')}` : `did you mean '${guess}'?`;
-        throw this.#keyError(name, `unknown key '${name.slice(0, 64)}'; ${hint}`);
+        const hint = didYouMean(name, known) || `; known: ${known.join(', ')}`;
+        throw this.#keyError(name, `unknown key '${name.slice(0, 64)}'${hint}`);
       }
       fields[key] = field;
     }
@@ -151,6 +149,11 @@ export class Field {
     return value;
   }
 
+  /** Checks the key that this value stands under, where keys are names. */
+  checkOwnName(name: string): void {
+    checkName(name, (message) => this.error(message));
+  }
+
   /** One of the words of `choices`. */
   choice<C extends string>(choices: readonly C[]): C {
     const value = this.text();
@@ -186,7 +189,7 @@ export class Field {
 }
 
 /** Checks a name that becomes part of file names. */
-export function checkName(value: string, error: (message: string) => Error): void {
+function checkName(value: string, error: (message: string) => Error): void {
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(value)) {
     throw error(
       `'${value.slice(0, 64)}' is no name: letters, digits, - and _, 64 at most, no - or _ in front`,

@@ -16,11 +16,17 @@ function distance(a: string, b: string): number {
 /** The known word that is fewest edits away, if that is near enough to be what was meant. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let least = Math.max(2, Math.floor(word.length / 2)) + 1;
   const short = word.slice(0, 64).toLowerCase();
+  let least = Math.max(2, Math.floor(short.length / 2)) + 1;
   for (const candidate of known) {
     const edits = distance(short, candidate.toLowerCase());
     if (edits < least) [best, least] = [candidate, edits];
   }
   return best;
+}
+
+/** The end of an error message about an unknown word, empty if nothing is near it. */
+export function didYouMean(word: string, known: Iterable<string>): string {
+  const guess = nearest(word, known);
+  return guess === undefined ? '' : `; did you mean '${guess}'?`;
 }

@@ -26,7 +26,7 @@ export interface Position {
 }
 
 /** Up to this many records are delivered at once. */
-export const MAX_RECORDS = 8192;
+export const MAX_RECORDS = 16 * 1024;
 
 /** A directory's time stands still for a tick of the kernel's clock: it says nothing so soon, ms. */
 const CLOCK_GRAIN = 100;

@@ -38,8 +38,10 @@ import {
 } from './format.js';
 import { type Scan, scanSegment } from './scan.js';
 
-/** A batch is committed when it has grown to this, whatever the clock says. */
+/** A batch that has grown to this is committed before another frame is taken. */
 export const BATCH_BYTES = 512 * 1024;
+/** A frame's worth of records, the shortest lines of all, comes on top of that. */
+const BUFFER_BYTES = 2 * BATCH_BYTES;
 
 export interface JournalOptions {
   readonly channel: string;
@@ -64,7 +66,7 @@ export interface Recovery {
 
 export class JournalWriter {
   readonly recovery: Recovery;
-  readonly buffer = Buffer.allocUnsafe(BATCH_BYTES + 2 * (MAX_BODY + EVENT_OVERHEAD));
+  readonly buffer = Buffer.allocUnsafe(BUFFER_BYTES + MAX_BODY + EVENT_OVERHEAD);
   readonly #directory: string;
   readonly #options: JournalOptions;
   readonly #epoch: number;

@@ -100,12 +100,14 @@ export class FakeLower {
 
   /** Goes to all connections in RCVLOOP. Text that looks like an event passes their filters. */
   send(lines: string | Buffer): void {
-    if (typeof lines !== 'string') this.#deliver(lines, undefined);
-    else
-      for (const line of toLines(lines)) {
-        const event = LOOKS_LIKE_AN_EVENT.test(line) ? toEvent(line) : undefined;
-        this.#deliver(Buffer.from(`${line}\r\n`), event);
-      }
+    if (typeof lines !== 'string') {
+      this.#deliver(lines, undefined);
+      return;
+    }
+    for (const line of toLines(lines)) {
+      const event = LOOKS_LIKE_AN_EVENT.test(line) ? toEvent(line) : undefined;
+      this.#deliver(Buffer.from(`${line}\r\n`), event);
+    }
   }
 
   /** The next connection to enter RCVLOOP gets this behind the answer, in the same segment. */

@@ -1,9 +1,7 @@
 /** Plays the client's side of a recording against a fake lower server. */
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { setImmediate as turn } from 'node:timers/promises';
-import type { FakeLower, LowerConnection } from './lower.js';
-import type { Step } from './transcript.js';
+import { Caller } from './caller.js';
+import type { FakeLower } from './lower.js';
+import { greeting, type Step } from './transcript.js';
 
 /** What one connection should have got, and got, line by line and without the times. */
 export interface Comparison {
@@ -19,66 +17,6 @@ export interface ReplayOptions {
   ignore?: (line: string) => boolean;
   /** Connections that shut their writing side down right behind their last command. */
   halfClosed?: readonly string[];
-}
-
-/** A client that keeps every byte. `connection` is the same one as the server sees it. */
-export class Caller {
-  readonly socket: Socket;
-  readonly connection: LowerConnection;
-  readonly #chunks: Buffer[] = [];
-  #written = 0;
-
-  private constructor(socket: Socket, connection: LowerConnection) {
-    this.socket = socket;
-    this.connection = connection;
-    socket.on('data', (chunk: Buffer) => this.#chunks.push(chunk));
-    socket.on('error', () => undefined);
-  }
-
-  static async dial(lower: FakeLower): Promise<Caller> {
-    const index = lower.connections.length;
-    const socket = connect({ host: '127.0.0.1', port: lower.port, noDelay: true });
-    await once(socket, 'connect');
-    while (lower.connections.length === index) await turn();
-    const caller = new Caller(socket, lower.connections[index]!);
-    await caller.settle();
-    return caller;
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat(this.#chunks);
-  }
-
-  get text(): string {
-    return this.bytes.toString('latin1');
-  }
-
-  /** Returns what came back, once the server has taken and answered all of it. */
-  async ask(bytes: string | Buffer): Promise<string> {
-    const before = this.bytes.length;
-    this.socket.write(bytes);
-    this.#written += Buffer.byteLength(bytes);
-    await this.settle();
-    return this.bytes.toString('latin1', before);
-  }
-
-  /** Waits, without a clock, until everything that was written has been read at both ends. */
-  async settle(): Promise<void> {
-    while (!this.connection.closed && !this.socket.destroyed) {
-      const taken = this.connection.received.length === this.#written;
-      if (taken && this.bytes.length === this.connection.sent) return;
-      await turn();
-    }
-  }
-
-  async ended(): Promise<void> {
-    if (!this.socket.readableEnded && !this.socket.destroyed) await once(this.socket, 'end');
-  }
-
-  async hangUp(): Promise<void> {
-    this.socket.destroy();
-    while (!this.connection.closed) await turn();
-  }
 }
 
 /** The form of a time is the server's, its value is not. */
@@ -102,6 +40,7 @@ export async function replay(
   options: ReplayOptions = {},
 ): Promise<Comparison[]> {
   const { skip = () => false, ignore = () => false, halfClosed = [] } = options;
+  const isVscpd = greeting(steps).includes('Welcome to the VSCP');
   const callers = new Map<string, Caller>();
   const expected = new Map<string, string[]>();
   const unanswered = new Map<string, number>();
@@ -116,10 +55,18 @@ export async function replay(
   });
   const wrong = ({ got, expected }: Comparison) => got.join('\n') !== expected.join('\n');
 
-  const dial = async (connection: string) => {
+  const settleAll = async () => {
+    for (const name of gone) await callers.get(name)?.ended();
+    for (const caller of callers.values()) await caller.settle();
+  };
+  /** A reconnect ends what was before; and whoever is done makes room, once it is scarce. */
+  const dial = async (connection: string, rest: readonly Step[]) => {
     const [name] = connection.split('.');
+    const due = new Set(rest.map((step) => step.connection));
+    await settleAll();
+    const isFull = lower.connections.filter(({ closed }) => !closed).length >= 5;
     for (const [older, caller] of callers) {
-      if (older.split('.')[0] === name) await caller.hangUp();
+      if (older.split('.')[0] === name || (isFull && !due.has(older))) await caller.hangUp();
     }
     callers.set(connection, await Caller.dial(lower));
     expected.set(connection, []);
@@ -130,7 +77,7 @@ export async function replay(
       const open = unanswered.get(connection)!;
       if (/^[+-]OK/.test(line)) unanswered.set(connection, Math.max(0, open - 1));
       // A bare +OK is uvscpd's answer to anything, and anyone's sign of life.
-      const isSign = line === '+OK' && (open === 0 || steps.some(isWelcome));
+      const isSign = line === '+OK' && (open === 0 || isVscpd);
       if (!isSign && !isHeartbeat(line) && !ignore(line)) expected.get(connection)!.push(line);
     }
   };
@@ -142,7 +89,7 @@ export async function replay(
     const step = steps[i]!;
     const { connection, from } = step;
     if (from === 'server') {
-      if (!callers.has(connection)) await dial(connection);
+      if (!callers.has(connection)) await dial(connection, steps.slice(i));
       if (!skipping.has(connection)) expect(connection, step.bytes);
     } else if (from === 'eof') {
       gone.add(connection);
@@ -168,15 +115,8 @@ export async function replay(
       else await caller.ask(bytes);
     }
   }
-  for (const [connection, caller] of callers) {
-    if (gone.has(connection)) await caller.ended();
-    else await caller.settle();
-  }
+  await settleAll();
   const comparisons = [...callers.keys()].map(compare);
   for (const caller of callers.values()) caller.socket.destroy();
   return comparisons;
-}
-
-function isWelcome(step: Step): boolean {
-  return step.from === 'server' && step.bytes.toString('latin1').startsWith('Welcome to the VSCP');
 }

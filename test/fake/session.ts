@@ -143,7 +143,7 @@ export class Session implements LowerConnection {
 
   deliver(bytes: Buffer): void {
     if (this.inLoop) {
-      this.#lastEvent = performance.now();
+      this.#lastEvent = Date.now();
       this.#outlet.write(bytes);
     } else if (this.queue.length < LONGEST_QUEUE) {
       this.queue.push(bytes);
@@ -175,7 +175,7 @@ export class Session implements LowerConnection {
     if (waitMs === Infinity) return;
     this.#timer = setTimeout(() => {
       const quietMs = host.dialect.signWhenIdle ? host.signEveryMs / 10 : 0;
-      const missingMs = this.#lastEvent + quietMs - performance.now();
+      const missingMs = this.#lastEvent + quietMs - Date.now();
       if (missingMs > 0) {
         this.#keepSigning(missingMs);
         return;

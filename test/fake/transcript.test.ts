@@ -114,7 +114,8 @@ await t.test('event lines', (t) => {
   const lines = (name: string) => eventLines(readTranscript(name)).map(String);
   t.equal(
     lines('vscpd-rcvloop')[0],
-    '256,20,3,2,,1795336886892515000,FF:FF:FF:FF:FF:FF:FF:F5:01:00:00:00:00:02:00:00,0x09,0x09,0x09',
+    '256,20,3,2,,1795336886892515000,' +
+      'FF:FF:FF:FF:FF:FF:FF:F5:01:00:00:00:00:02:00:00,0x09,0x09,0x09',
   );
   t.equal(
     lines('current-02-send-rcvloop')[0],

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { nearest, parseStrictly } from '../../src/pki/arguments.js';
+import { parseStrictly } from '../../src/cli/arguments.js';
 
 const OPTIONS = {
   dir: { type: 'string', default: '.' },
@@ -7,14 +7,6 @@ const OPTIONS = {
   server: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
-
-await t.test('the nearest word is the one with the fewest differences', (t) => {
-  t.equal(nearest('isue', ['init', 'issue']), 'issue');
-  t.equal(nearest('INIT', ['issue', 'init']), 'init');
-  t.equal(nearest('', ['init', 'issue']), 'init');
-  t.equal(nearest('x'.repeat(100_000), ['init', 'issue']), 'init');
-  t.end();
-});
 
 await t.test('options and positionals come out typed', (t) => {
   const { values, positionals } = parseStrictly(
@@ -28,10 +20,10 @@ await t.test('options and positionals come out typed', (t) => {
 
 await t.test('an unknown option is refused with the nearest known one', (t) => {
   const cases: [string, string][] = [
-    ['--dri', 'unknown option "--dri"; did you mean "--dir"?'],
-    ['--hots=x', 'unknown option "--hots"; did you mean "--host"?'],
-    ['--sever', 'unknown option "--sever"; did you mean "--server"?'],
-    ['--constructor', 'unknown option "--constructor"; did you mean "--host"?'],
+    ['--dri', 'unknown option "--dri"; did you mean \'--dir\'?'],
+    ['--hots=x', 'unknown option "--hots"; did you mean \'--host\'?'],
+    ['--sever', 'unknown option "--sever"; did you mean \'--server\'?'],
+    ['--xyzzy', 'unknown option "--xyzzy"; known: --dir --host --server --help'],
   ];
   for (const [arg, message] of cases) {
     t.throws(() => parseStrictly([arg], OPTIONS), { name: 'UsageError', message }, arg);

@@ -1,5 +1,5 @@
 // What `tidegate pki --help` prints, at each level.
-import { AUTHORITY_DAYS, LEAF_DAYS } from './options.js';
+import { AUTHORITY_DAYS, LEAF_DAYS } from '../pki/options.js';
 
 /** Of the command itself. */
 export const HELP = `tidegate pki - certificates for the TLS links between the relay and its uppers

@@ -1,0 +1,69 @@
+/** `tidegate completion`: completion scripts for shells. */
+import { didYouMean } from '../document/nearest.js';
+import { parseStrictly, UsageError } from './arguments.js';
+import type { Io } from './io.js';
+
+const WORDS: Readonly<Record<string, string>> = {
+  check: '-c --config --help',
+  run: '-c --config --help',
+  pki: 'init issue --help',
+  completion: 'bash zsh fish --help',
+};
+const COMMANDS = [...Object.keys(WORDS), 'help', '--version'].join(' ');
+
+const BASH = `_tidegate() {
+  local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}"
+  case "$before" in
+    -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+  esac
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "${COMMANDS}" -- "$word"))
+    return
+  fi
+  case "\${COMP_WORDS[1]}" in
+${Object.entries(WORDS)
+  .map(([name, words]) => `    ${name}) COMPREPLY=($(compgen -W "${words}" -- "$word")) ;;`)
+  .join('\n')}
+  esac
+}
+complete -o default -F _tidegate tidegate`;
+
+const FISH = [
+  `complete -c tidegate -f -n __fish_use_subcommand -a '${COMMANDS}'`,
+  ...Object.entries(WORDS).map(
+    ([name, words]) =>
+      `complete -c tidegate -n '__fish_seen_subcommand_from ${name}' -a '${words}'`,
+  ),
+].join('\n');
+
+const SCRIPTS: Readonly<Record<string, string>> = {
+  bash: BASH,
+  zsh: `autoload -U +X bashcompinit && bashcompinit\n${BASH}`,
+  fish: FISH,
+};
+
+const HELP = `tidegate completion - print a completion script
+
+Usage: tidegate completion bash|zsh|fish
+
+Example:
+  source <(tidegate completion bash)`;
+
+/** Runs `tidegate completion`; returns the exit code. */
+export function completion(args: readonly string[], io: Io): number {
+  const { values, positionals } = parseStrictly(args, {
+    help: { type: 'boolean', short: 'h', default: false },
+  });
+  const [shell] = positionals;
+  if (values.help) {
+    io.out(HELP);
+    return 0;
+  }
+  const script = shell !== undefined && Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined;
+  if (script === undefined) {
+    const hint = didYouMean(shell ?? '', Object.keys(SCRIPTS)) || '; known: bash, zsh, fish';
+    throw new UsageError(shell === undefined ? 'name a shell' + hint : `unknown shell${hint}`);
+  }
+  io.out(script);
+  return 0;
+}

@@ -1,0 +1,5 @@
+/** Where a command speaks; a line has no line end. */
+export interface Io {
+  out(line: string): void;
+  err(line: string): void;
+}

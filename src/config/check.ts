@@ -1,0 +1,87 @@
+/** Everything that must be right before a relay starts, beyond the syntax of its configuration. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { DocumentError } from '../document/document.js';
+import { type Compiled, compilePolicies } from '../policy/compile.js';
+import { parsePolicy } from '../policy/parse.js';
+import type { Config, FileReference, UpperConfig } from './config.js';
+import { isPassword, openSecret, readSecret } from './secret.js';
+
+export interface PolicyText {
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface Checked {
+  readonly policies: readonly PolicyText[];
+  readonly compiled: Compiled;
+}
+
+const MAX_FILE = 1024 * 1024;
+
+function readFile({ field, path }: FileReference): string {
+  try {
+    const stats = statSync(path);
+    if (!stats.isFile()) throw field.error(`${path} is no file`);
+    if (stats.size > MAX_FILE) throw field.error(`${path} is larger than 1 MiB`);
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof DocumentError) throw error;
+    throw field.error(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
+  }
+}
+
+function checkPassword({ field, path }: FileReference): void {
+  if (!isPassword(readSecret(openSecret(field, path)))) {
+    throw field.error(`${path} must hold one line of text: the password, 256 bytes at most`);
+  }
+}
+
+function parse<T>({ field, path }: FileReference, what: string, read: () => T): T {
+  try {
+    return read();
+  } catch {
+    throw field.error(`${path} holds no ${what} in PEM`);
+  }
+}
+
+function checkTls({ tls }: UpperConfig, now: number): void {
+  const ca = readFile(tls.ca);
+  parse(tls.ca, 'certificate', () => new X509Certificate(ca));
+  const pem = readFile(tls.cert);
+  const cert = parse(tls.cert, 'certificate', () => new X509Certificate(pem));
+  const secret = readSecret(openSecret(tls.key.field, tls.key.path));
+  const key = parse(tls.key, 'private key', () => createPrivateKey(secret));
+  if (!cert.checkPrivateKey(key)) {
+    throw tls.key.field.error(`${tls.key.path} is not the key of ${tls.cert.path}`);
+  }
+  if (Date.parse(cert.validTo) <= now) {
+    throw tls.cert.field.error(`${tls.cert.path} expired on ${cert.validTo}`);
+  }
+}
+
+/**
+ * Reads and checks every file that the configuration names.
+ *
+ * @throws DocumentError at the first thing that is wrong
+ */
+export function checkFiles(config: Config, now: number = Date.now()): Checked {
+  for (const lower of config.lowers) checkPassword(lower.password);
+  for (const upper of config.uppers) {
+    checkPassword(upper.password);
+    checkTls(upper, now);
+  }
+  const policies = config.policies.map((reference) => ({
+    file: reference.path,
+    text: readFile(reference),
+  }));
+  const compiled = compilePolicies(
+    policies.map(({ file, text }) => parsePolicy(text, file)),
+    {
+      sources: config.lowers.map(({ name }) => name),
+      channels: config.channels.map(({ name }) => name),
+    },
+    now,
+  );
+  return { policies, compiled };
+}

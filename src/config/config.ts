@@ -1,0 +1,227 @@
+/** The configuration file as a frozen value: parsed once, strictly, every path made absolute. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { type Field, parseDocument } from '../document/document.js';
+import { formatGuid } from '../event/guid.js';
+import { parseQuad } from '../policy/guids.js';
+import { MAX_CHANNELS } from '../policy/compile.js';
+import { parseDuration, parseSize } from './quantity.js';
+import { secretPath } from './secret.js';
+
+export const MAX_LOWERS = 64;
+export const MAX_UPPERS = 64;
+export const MAX_WINDOW = 100_000;
+const MIN_RETAIN = 4 * 2 ** 20;
+
+/** A file that the configuration names, with the place to complain about. */
+export interface FileReference {
+  readonly field: Field;
+  readonly path: string;
+}
+
+export interface LowerConfig {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: FileReference;
+  /** Canonical `priority,class,type,GUID`, sent as SFLT and SMSK. */
+  readonly filter: string | undefined;
+  readonly mask: string | undefined;
+}
+
+export interface ChannelConfig {
+  readonly name: string;
+  /** Bytes and milliseconds. */
+  readonly retain: { readonly size: number; readonly age: number };
+}
+
+/** How a timestamp in nanoseconds goes up: as a datetime and microseconds, or as it is. */
+export type Timestamps = 'datetime' | 'nanoseconds';
+
+export interface UpperConfig {
+  readonly name: string;
+  readonly kind: 'vscp';
+  readonly channel: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: FileReference;
+  /** SENDs outstanding. */
+  readonly window: number;
+  readonly timestamps: Timestamps;
+  readonly tls: {
+    readonly ca: FileReference;
+    readonly cert: FileReference;
+    readonly key: FileReference;
+    readonly servername: string;
+  };
+}
+
+export interface Config {
+  readonly file: string;
+  readonly state: string;
+  readonly lowers: readonly LowerConfig[];
+  readonly policies: readonly FileReference[];
+  readonly channels: readonly ChannelConfig[];
+  readonly uppers: readonly UpperConfig[];
+}
+
+interface Surroundings {
+  readonly directory: string;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/**
+ * Reads and parses a configuration file.
+ *
+ * @throws DocumentError with file:line:column, or an Error of the file system
+ */
+export function loadConfig(file: string, environment: NodeJS.ProcessEnv = process.env): Config {
+  return parseConfig(readFileSync(file, 'utf8'), file, environment);
+}
+
+/** Parses the text of a configuration file; paths are relative to `file`. */
+export function parseConfig(
+  text: string,
+  file: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Config {
+  const root = parseDocument(text, file);
+  const keys = root.record(['schema', 'state', 'lowers', 'policies', 'channels', 'uppers']);
+  root.need(keys.schema, 'schema').choice(['tidegate/v1']);
+  const around = { directory: dirname(resolve(file)), environment };
+  const path = (field: Field): FileReference => ({
+    field,
+    path: resolve(around.directory, field.text(4096)),
+  });
+  const lowers = named(root.need(keys.lowers, 'lowers'), MAX_LOWERS, (name, field) =>
+    parseLower(name, field, around),
+  );
+  const channels = named(root.need(keys.channels, 'channels'), MAX_CHANNELS, parseChannel);
+  const uppers = named(root.need(keys.uppers, 'uppers'), MAX_UPPERS, (name, field) =>
+    parseUpper(name, field, around, channels),
+  );
+  return {
+    file,
+    state: path(root.need(keys.state, 'state')).path,
+    lowers,
+    policies: root.need(keys.policies, 'policies').list().map(path),
+    channels,
+    uppers,
+  };
+}
+
+/** The entries of a map of named things. */
+function named<T>(field: Field, most: number, parse: (name: string, field: Field) => T): T[] {
+  const entries = field.entries();
+  if (entries.length === 0) throw field.error(`${field.path} must not be empty`);
+  if (entries.length > most) throw field.error(`${field.path} has more than ${most} entries`);
+  return entries.map(([name, value]) => {
+    value.checkOwnName(name);
+    return parse(name, value);
+  });
+}
+
+function parseLower(name: string, field: Field, around: Surroundings): LowerConfig {
+  const keys = field.record(['host', 'port', 'user', 'password_file', 'filter', 'mask']);
+  return {
+    name,
+    host: parseHost(field.need(keys.host, 'host')),
+    port: field.need(keys.port, 'port').integer(1, 65535),
+    user: parseUser(field.need(keys.user, 'user')),
+    password: secret(field.need(keys.password_file, 'password_file'), around),
+    filter: keys.filter && canonicalQuad(keys.filter),
+    mask: keys.mask && canonicalQuad(keys.mask),
+  };
+}
+
+function parseChannel(name: string, field: Field): ChannelConfig {
+  const keys = field.record(['retain']);
+  const retain = keys.retain?.record(['size', 'age']);
+  return {
+    name,
+    retain: {
+      size: retain?.size ? parseSize(retain.size, MIN_RETAIN) : 2 ** 30,
+      age: retain?.age ? parseDuration(retain.age, 1000) : 7 * 86_400_000,
+    },
+  };
+}
+
+function parseUpper(
+  name: string,
+  field: Field,
+  around: Surroundings,
+  channels: readonly ChannelConfig[],
+): UpperConfig {
+  const keys = field.record([
+    'kind',
+    'channel',
+    'host',
+    'port',
+    'user',
+    'password_file',
+    'window',
+    'timestamps',
+    'tls',
+  ]);
+  const channel = field.need(keys.channel, 'channel');
+  if (!channels.some((known) => known.name === channel.text())) {
+    throw channel.error(`no channel is named '${channel.text()}'`);
+  }
+  if (!keys.tls) {
+    throw field.error(
+      `${field.path} needs 'tls': there is no plain-text upstream; 'tidegate pki' makes certificates`,
+    );
+  }
+  const tls = keys.tls.record(['ca', 'cert', 'key', 'servername']);
+  const file = (part: Field): FileReference => ({
+    field: part,
+    path: resolve(around.directory, part.text(4096)),
+  });
+  const host = parseHost(field.need(keys.host, 'host'));
+  return {
+    name,
+    kind: keys.kind ? keys.kind.choice(['vscp']) : 'vscp',
+    channel: channel.text(),
+    host,
+    port: field.need(keys.port, 'port').integer(1, 65535),
+    user: parseUser(field.need(keys.user, 'user')),
+    password: secret(field.need(keys.password_file, 'password_file'), around),
+    window: keys.window ? keys.window.integer(1, MAX_WINDOW) : 1,
+    timestamps: keys.timestamps?.choice(['datetime', 'nanoseconds']) ?? 'datetime',
+    tls: {
+      ca: file(keys.tls.need(tls.ca, 'ca')),
+      cert: file(keys.tls.need(tls.cert, 'cert')),
+      key: secret(keys.tls.need(tls.key, 'key'), around),
+      servername: tls.servername ? parseHost(tls.servername) : host,
+    },
+  };
+}
+
+function secret(field: Field, { directory, environment }: Surroundings): FileReference {
+  return { field, path: secretPath(field, directory, environment) };
+}
+
+function parseHost(field: Field): string {
+  const host = field.text(253);
+  const name = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$/;
+  const address6 = /^[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(%\w+)?$/;
+  if (!name.test(host) && !address6.test(host)) {
+    throw field.error(`'${host}' is neither a host name nor an address`);
+  }
+  return host;
+}
+
+/** A user name that a login line can carry. */
+function parseUser(field: Field): string {
+  const user = field.text(64);
+  if (/\s/.test(user)) throw field.error(`${field.path} must not hold spaces`);
+  return user;
+}
+
+/** Strict servers take decimal numbers and the whole GUID only. */
+function canonicalQuad(field: Field): string {
+  const { numbers, guid } = parseQuad(field);
+  return `${numbers.join(',')},${formatGuid(guid)}`;
+}

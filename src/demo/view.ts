@@ -1,0 +1,127 @@
+/** The demo's view: the pipeline with its counters, for a terminal or as plain lines. */
+import type { Decision, GateStatus, SupervisorStatus, UpperStatus } from '../wire/status.js';
+import type { Tally } from './tally.js';
+
+export interface Picture {
+  readonly seconds: number;
+  readonly seed: number;
+  readonly state: string;
+  readonly sent: number;
+  readonly tally: Tally;
+  readonly gate: GateStatus | undefined;
+  readonly upper: UpperStatus | undefined;
+  readonly supervisor: SupervisorStatus | undefined;
+  readonly delivered: number;
+  readonly duplicates: number;
+  readonly protocol: string;
+  readonly down: { readonly script: number; readonly after: number };
+  readonly connections: number;
+}
+
+type Paint = (text: string) => string;
+
+interface Palette {
+  readonly bold: Paint;
+  readonly dim: Paint;
+  readonly green: Paint;
+  readonly red: Paint;
+  readonly cyan: Paint;
+}
+
+const paint =
+  (code: number, on: boolean): Paint =>
+  (text) =>
+    on ? `\x1b[${code}m${text}\x1b[0m` : text;
+
+export function palette(on: boolean): Palette {
+  return {
+    bold: paint(1, on),
+    dim: paint(2, on),
+    green: paint(32, on),
+    red: paint(31, on),
+    cyan: paint(36, on),
+  };
+}
+
+const number = (value: number): string => value.toLocaleString('en-US');
+
+/** Pads to a width; what is longer is cut. */
+function fit(text: string, width: number): string {
+  return text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
+}
+
+function stages(picture: Picture): [string, string, string][] {
+  const { tally, gate, upper } = picture;
+  const journalled = gate?.channels[0]?.journalled ?? 0;
+  return [
+    ['plant', 'the lower server', `${number(picture.sent)} events sent`],
+    ['lower', 'logs in, hands over', `${number(picture.connections)} connection(s)`],
+    ['valve', 'reads, one way', `${number(tally.in)} lines`],
+    [
+      'gate',
+      'decides',
+      `${number(tally.permitted)} permitted · ${number(tally.denied)} denied · ` +
+        `${number(tally.malformed)} malformed · ${number(tally.lost)} lost`,
+    ],
+    ['journal', 'files, read-only above', `${number(journalled)} records`],
+    [
+      'upper',
+      `sends, ${picture.protocol === '' ? 'TLS' : picture.protocol}`,
+      upper
+        ? `${number(upper.answered)} answered · ${number(upper.refused)} refused · ` +
+          `${number(journalled - upper.answered - upper.refused - upper.expired)} pending`
+        : 'connecting',
+    ],
+    [
+      'portal',
+      'the upper server',
+      `${number(picture.delivered)} delivered · ${number(picture.duplicates)} duplicates`,
+    ],
+  ];
+}
+
+function decisions(list: readonly Decision[], colour: Paint, mark: string): string[] {
+  return list
+    .slice(0, 4)
+    .map(
+      (d) =>
+        `  ${colour(mark)} ${fit(d.class, 20)} ${fit(d.type, 22)} ${colour(fit(d.rule, 28).trimEnd())}`,
+    );
+}
+
+/** The lines of the live view. */
+export function drawPicture(picture: Picture, colours: boolean): string[] {
+  const c = palette(colours);
+  const { gate, supervisor, down } = picture;
+  const processes = (supervisor?.processes ?? []).map(({ process, pid }) => `${process} ${pid}`);
+  const after = `after it: ${number(down.after)}`;
+  return [
+    `${c.bold('tidegate demo')}  ${c.dim(`${picture.seconds} s · seed ${picture.seed} · state ${picture.state}`)}`,
+    '',
+    ...stages(picture).flatMap(([name, role, text], i) => [
+      ...(i === 0 ? [] : [c.dim('    │')]),
+      `  ${c.cyan(fit(name, 8))} ${c.dim(fit(role, 34))} ${text}`,
+    ]),
+    '',
+    `  ${c.bold('bytes sent down')}  login script: ${number(down.script)}, ` +
+      (down.after === 0 ? c.green(after) : c.red(after)),
+    gate?.forwarding === false ? `  ${c.red(`nothing goes out: ${gate.reason ?? ''}`)}` : '',
+    `  ${c.bold('last permitted')}  ${c.dim('class, type, the rule that decided')}`,
+    ...decisions(gate?.recent.permitted ?? [], c.green, '✓'),
+    `  ${c.bold('last denied')}`,
+    ...decisions(gate?.recent.denied ?? [], c.red, '✗'),
+    '',
+    c.dim(`  ${processes.join(' · ')}`),
+    c.dim('  Ctrl-C ends it'),
+  ];
+}
+
+/** One plain line, for a pipe or a file. */
+export function drawLine(picture: Picture): string {
+  const { tally, down } = picture;
+  return (
+    `${picture.seconds} s: sent ${picture.sent}, in ${tally.in} = permitted ${tally.permitted} + ` +
+    `denied ${tally.denied} + malformed ${tally.malformed} + lost ${tally.lost}; delivered ` +
+    `${picture.delivered}; bytes down: script ${down.script}, after ${down.after}`
+  );
+}

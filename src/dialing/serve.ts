@@ -1,0 +1,60 @@
+/** The life of a dialling process: connect, hand over, wait for the order to connect again. */
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkDial, type DialMessage, handOver } from '../wire/handover.js';
+import type { Logger } from '../wire/log.js';
+import { REFUSED, Schedule } from './schedule.js';
+
+/** What came of one try. */
+export type Outcome =
+  | {
+      readonly kind: 'ready';
+      /** Connected, its reading stopped. */
+      readonly socket: Socket;
+      /** Bytes that were written to it. */
+      readonly script: number;
+      readonly warnings: readonly string[];
+    }
+  | { readonly kind: 'refused' | 'failed'; readonly text: string };
+
+function nextOrder(): Promise<DialMessage> {
+  return new Promise((resolve) => process.once('message', (order) => resolve(checkDial(order))));
+}
+
+/** Tries until a connection is handed over; one line per change of what goes wrong. */
+async function connectOnce(
+  attempt: () => Promise<Outcome>,
+  schedule: Schedule,
+  log: Logger,
+): Promise<void> {
+  let last = '';
+  for (;;) {
+    const outcome = await attempt();
+    if (outcome.kind === 'ready') {
+      for (const warning of outcome.warnings) log.warn({ event: 'warning' }, warning);
+      await new Promise<void>((done) => handOver(outcome.socket, outcome.script, done));
+      log.info({ event: 'connected' }, 'connected and handed over');
+      return;
+    }
+    if (outcome.text !== last) {
+      log[outcome.kind === 'refused' ? 'error' : 'warn']({ event: outcome.kind }, outcome.text);
+      last = outcome.text;
+    }
+    await sleep(outcome.kind === 'refused' ? REFUSED : schedule.next());
+  }
+}
+
+/** Hands over one connection after another, until the supervisor is gone. */
+export async function serveConnections(
+  attempt: () => Promise<Outcome>,
+  log: Logger,
+): Promise<never> {
+  process.on('disconnect', () => process.exit(0));
+  const schedule = new Schedule();
+  for (;;) {
+    await connectOnce(attempt, schedule, log);
+    const order = await nextOrder();
+    if (order.useful) schedule.reset();
+    await sleep(order.refused ? REFUSED : schedule.next());
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Commits batches in the order that leaves one truth after a kill at any moment: records, audit
+ * leaf, marks.
+ */
+import { join } from 'node:path';
+import { type AuditLog, NO_AUDIT } from '../audit/audit.js';
+import { BATCH_BYTES, JournalWriter } from '../journal/writer.js';
+import type { GateSettings } from '../wire/settings.js';
+import { adoptCounters, COUNTERS } from './counters.js';
+
+const SEGMENT_BYTES = 16 * 2 ** 20;
+/** Marks without records, so that the counters of record follow, ms. */
+const COUNTER_MARK_EVERY = 1000;
+
+export interface ChannelStatus {
+  readonly channel: string;
+  readonly journalled: number;
+}
+
+export class Ledger {
+  readonly journals: readonly JournalWriter[];
+  /** One vector per source, continued from the last mark. */
+  readonly counters: readonly Float64Array[];
+  /** Bytes after the last marks that were cut away at the start. */
+  readonly cut: number;
+  /** Why the last commit failed; undefined while all is well. */
+  failure: string | undefined;
+  readonly #channels: readonly string[];
+  readonly #audit: AuditLog;
+  #batch: number;
+  #lastMark = 0;
+
+  /** @throws Error of the file system */
+  constructor(settings: GateSettings, rules: readonly string[], audit: AuditLog = NO_AUDIT) {
+    this.#audit = audit;
+    this.#channels = settings.channels.map(({ name }) => name);
+    this.journals = settings.channels.map(({ name, directory, retain }) =>
+      JournalWriter.open(directory, {
+        channel: name,
+        sources: settings.sources,
+        rules,
+        counters: COUNTERS,
+        segmentBytes: Math.min(SEGMENT_BYTES, Math.floor(retain.size / 4)),
+        retain,
+      }),
+    );
+    const recoveries = this.journals.map(({ recovery }) => recovery);
+    this.cut = recoveries.reduce((sum, { cut }) => sum + cut, 0);
+    const newest = recoveries.reduce((best, candidate) =>
+      (candidate.mark?.batch ?? -1) > (best.mark?.batch ?? -1) ? candidate : best,
+    );
+    this.#batch = newest.mark?.batch ?? 0;
+    this.counters = settings.sources.map((source) => {
+      const vector = newest.mark?.counters[newest.sources.indexOf(source)];
+      return vector ? adoptCounters(newest.counters, vector) : new Float64Array(COUNTERS.length);
+    });
+    this.#write(Date.now(), this.journals);
+  }
+
+  /** Whether another frame might not fit into the buffers. */
+  get full(): boolean {
+    return this.journals.some((journal) => journal.pendingBytes >= BATCH_BYTES);
+  }
+
+  /**
+   * Commits the batch; or, if it cannot be made durable, forgets it and says so in `failure`.
+   *
+   * @returns whether the batch stands
+   */
+  commit(now: number): boolean {
+    const dirty = this.journals.filter((journal) => journal.pending > 0);
+    const due = now - this.#lastMark >= COUNTER_MARK_EVERY || now < this.#lastMark;
+    const marked = due ? this.journals : dirty;
+    if (marked.length === 0) return true;
+    try {
+      this.#write(now, marked);
+      this.failure = undefined;
+      return true;
+    } catch (error) {
+      this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
+      for (const journal of this.journals) this.#rollback(journal);
+      return false;
+    }
+  }
+
+  /** Deletes what is beyond the retained size or age. */
+  expire(now: number): void {
+    for (const journal of this.journals) journal.expire(now);
+  }
+
+  describe(): ChannelStatus[] {
+    return this.journals.map((journal, i) => ({
+      channel: this.#channels[i]!,
+      journalled: journal.sequence - journal.pending,
+    }));
+  }
+
+  #write(now: number, marked: readonly JournalWriter[]): void {
+    for (const journal of marked) journal.flush();
+    this.#audit.append({
+      batch: ++this.#batch,
+      time: now,
+      channels: this.journals.map(({ sequence, pending }) => ({
+        first: sequence - pending + 1,
+        count: pending,
+      })),
+    });
+    for (const journal of marked) journal.commit(this.#batch, now, this.counters);
+    if (marked === this.journals) this.#lastMark = now;
+  }
+
+  #rollback(journal: JournalWriter): void {
+    try {
+      journal.rollback();
+    } catch (error) {
+      // A disk that refuses even to shorten a file: the next commit tries again.
+      this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
+    }
+  }
+}
+
+/** Where a channel's journal stands below the state directory. */
+export function journalDirectory(state: string, channel: string): string {
+  return join(state, 'journal', channel);
+}

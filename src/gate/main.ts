@@ -1,0 +1,154 @@
+/**
+ * gate: decides every event against the policies and journals what they permit.
+ *
+ * HOLDS       the policies, the counters of record
+ * READS       the valves' pipes
+ * WRITES      the journals, the audit log, its status, its log
+ * NEVER       has a network, a credential of any server, or any input from above
+ * ON FAILURE  nothing goes out: what cannot be journalled is counted as lost, with the reason
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { compilePolicies } from '../policy/compile.js';
+import { Engine } from '../policy/engine.js';
+import { parsePolicy } from '../policy/parse.js';
+import { readDescriptor } from '../wire/descriptor.js';
+import { EXIT } from '../wire/exit.js';
+import { replaceJson } from '../wire/file.js';
+import { FrameReader } from '../wire/frame.js';
+import { openLog } from '../wire/log.js';
+import { FD, type GateSettings, takeSettings } from '../wire/settings.js';
+import { describeCounters } from './counters.js';
+import { Intake } from './intake.js';
+import { Ledger } from './ledger.js';
+
+/** After a small read, wait this many ms: a wakeup per event costs more than the event. */
+const REST = 1;
+const SMALL_READ = 16 * 1024;
+/** A saturated pipe's reads are gathered for this many ms: one fdatasync for several. */
+const GATHER = 2;
+const STATUS_EVERY = 250;
+const EXPIRE_EVERY = 60_000;
+
+const settings = takeSettings<GateSettings>();
+const log = openLog('gate');
+const compiled = compilePolicies(
+  settings.policies.map(({ file, text }) => parsePolicy(text, file)),
+  { sources: settings.sources, channels: settings.channels.map(({ name }) => name) },
+  Date.now(),
+);
+const engine = new Engine(compiled);
+const ledger = new Ledger(
+  settings,
+  compiled.rules.map(({ name }) => name),
+);
+const intake = new Intake(engine, ledger.journals, ledger.counters);
+if (ledger.cut > 0) log.warn({ event: 'journal-cut', bytes: ledger.cut }, 'cut an unmarked tail');
+
+mkdirSync(settings.directory, { recursive: true });
+const statusPath = join(settings.directory, 'status.json');
+const started = Date.now();
+/** The counters of record that this gate continues. */
+const continued = describeSources();
+let timer: NodeJS.Timeout | undefined;
+let failing: string | undefined;
+let statusFailing = false;
+
+/** One line per change of what keeps events from going out. */
+function noteFailure(reason: string | undefined): void {
+  if (reason === failing) return;
+  failing = reason;
+  if (reason === undefined) log.info({ event: 'forwarding' }, 'events go out again');
+  else log.error({ event: 'not-forwarding', reason }, 'nothing goes out');
+}
+
+function commit(): void {
+  clearTimeout(timer);
+  timer = undefined;
+  const now = Date.now();
+  if (ledger.commit(now)) intake.committed();
+  else intake.abandoned();
+  intake.closed = now >= compiled.expires ? 'a policy has expired' : undefined;
+  noteFailure(intake.closed ?? ledger.failure);
+}
+
+function describeSources() {
+  return Object.fromEntries(
+    settings.sources.map((name, i) => [name, describeCounters(ledger.counters[i]!)]),
+  );
+}
+
+function writeStatus(): void {
+  try {
+    replaceJson(statusPath, {
+      process: 'gate',
+      pid: process.pid,
+      started,
+      time: Date.now(),
+      forwarding: failing === undefined,
+      ...(failing === undefined ? {} : { reason: failing }),
+      sources: describeSources(),
+      continued,
+      channels: ledger.describe(),
+      recent: {
+        permitted: intake.permitted.describe(engine),
+        denied: intake.denied.describe(engine),
+      },
+    });
+    statusFailing = false;
+  } catch (error) {
+    if (!statusFailing) log.error({ event: 'status', err: error }, 'cannot write the status');
+    statusFailing = true;
+  }
+}
+
+function open(source: number): Promise<void> {
+  return new Promise((resolve) => {
+    const frames = new FrameReader();
+    let skipped = 0;
+    const pipe = readDescriptor(FD.pipe + source, 64 * 1024, {
+      data(chunk) {
+        frames.push(chunk, (frame) => {
+          intake.take(frame, source);
+          if (ledger.full) commit();
+        });
+        if (frames.skipped !== skipped) {
+          log.warn({
+            event: 'torn',
+            source: settings.sources[source],
+            bytes: frames.skipped - skipped,
+          });
+          skipped = frames.skipped;
+        }
+        const small = chunk.length < SMALL_READ;
+        if (small) commit();
+        else timer ??= setTimeout(commit, GATHER);
+        if (!small) return;
+        pipe.pause();
+        setTimeout(pipe.resume, REST);
+      },
+      end: () => resolve(),
+    });
+  });
+}
+
+setInterval(() => {
+  if (timer === undefined) commit();
+  writeStatus();
+}, STATUS_EVERY);
+setInterval(() => ledger.expire(Date.now()), EXPIRE_EVERY);
+writeStatus();
+log.info(
+  {
+    event: 'started',
+    rules: compiled.rules.length,
+    policies: settings.policies.map((p) => p.file),
+  },
+  'deciding',
+);
+
+await Promise.all(settings.sources.map((_, source) => open(source)));
+commit();
+for (const journal of ledger.journals) journal.close();
+writeStatus();
+process.exit(EXIT.done);

@@ -1,0 +1,87 @@
+/**
+ * The answer grammar of a VSCP link server: bounded lines, `+OK` or `-OK`, the rest is discarded.
+ *
+ * Source: VSCP specification, "VSCP over tcp/ip": every command is answered by optional data lines
+ * and one line that begins with +OK or -OK.
+ */
+
+/** An answer line is cut at this many bytes; what follows up to its end is discarded. */
+export const MAX_ANSWER = 1024;
+
+const NEWLINE = 0x0a;
+
+export class AnswerReader {
+  /** Bytes of lines that were no answers, ever. */
+  discarded = 0;
+  /** The first of them, for the log: at most MAX_ANSWER bytes, unescaped. */
+  firstDiscarded: string | undefined;
+  readonly #line = Buffer.alloc(MAX_ANSWER);
+  #length = 0;
+  #overlong = false;
+
+  /**
+   * Takes bytes and delivers each complete answer line.
+   *
+   * @param deliver is told the text of a `-OK` line without its ending, and returns false to stop:
+   * what follows in the chunk is not looked at
+   */
+  push(chunk: Buffer, deliver: (ok: boolean, text: string) => boolean): void {
+    let at = 0;
+    while (at < chunk.length) {
+      const newline = chunk.indexOf(NEWLINE, at);
+      if (newline < 0) return this.#keep(chunk, at, chunk.length);
+      let more;
+      if (this.#length === 0 && !this.#overlong && newline - at <= MAX_ANSWER) {
+        more = this.#take(chunk, at, newline, deliver);
+      } else {
+        this.#keep(chunk, at, newline);
+        more = this.#overlong
+          ? this.#discard(this.#line, 0, this.#length)
+          : this.#take(this.#line, 0, this.#length, deliver);
+        this.#length = 0;
+        this.#overlong = false;
+      }
+      if (!more) return;
+      at = newline + 1;
+    }
+  }
+
+  #keep(chunk: Uint8Array, start: number, end: number): void {
+    const room = Math.min(end - start, MAX_ANSWER - this.#length);
+    this.#line.set(chunk.subarray(start, start + room), this.#length);
+    this.#length += room;
+    if (room === end - start) return;
+    this.#overlong = true;
+    this.discarded += end - start - room;
+  }
+
+  #take(
+    line: Buffer,
+    start: number,
+    end: number,
+    deliver: (ok: boolean, text: string) => boolean,
+  ): boolean {
+    const sign = line[start];
+    const length = end - start;
+    if (length >= 3 && line[start + 1] === 0x4f && line[start + 2] === 0x4b) {
+      if (sign === 0x2b) return deliver(true, '');
+      if (sign === 0x2d)
+        return deliver(false, line.toString('latin1', start, end).replace(/\r$/, ''));
+    }
+    return this.#discard(line, start, end);
+  }
+
+  #discard(line: Buffer, start: number, end: number): boolean {
+    this.discarded += end - start + 1;
+    this.firstDiscarded ??= line.toString('latin1', start, end).replace(/\r$/, '');
+    return true;
+  }
+}
+
+/** A server's text for a log or a record: control characters escaped, cut at `most` bytes. */
+export function escapeText(text: string, most = 256): string {
+  const escaped = text
+    .slice(0, most)
+    .replace(/[^\x20-\x7e]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return escaped.length > most ? `${escaped.slice(0, most - 3)}...` : escaped;
+}

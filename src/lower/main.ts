@@ -1,0 +1,22 @@
+/**
+ * lower: dials one lower server, logs in, hands the connection over.
+ *
+ * HOLDS       that server's address and credentials
+ * READS       the answers to its login; orders of the supervisor
+ * WRITES      the login script, a constant byte string computed before it connects; its log
+ * NEVER       sees an event, a journal, an upper's file; writes after the script's last byte
+ * ON FAILURE  tries again on its own clock: within 250 ms, then up to 1.5 s apart; 30 s when refused
+ */
+import { serveConnections } from '../dialing/serve.js';
+import { buildLogin } from '../link/login.js';
+import { openLog } from '../wire/log.js';
+import { FD, type LowerSettings, takeSecret, takeSettings } from '../wire/settings.js';
+import { logIn } from './session.js';
+
+const settings = takeSettings<LowerSettings>();
+const script = buildLogin({ ...settings, password: takeSecret(FD.password) });
+
+await serveConnections(
+  () => logIn(settings.host, settings.port, script),
+  openLog('lower', settings.name),
+);

@@ -1,0 +1,229 @@
+/** Compiles active policies into tables: class and type choose a short list of arms to try. */
+import { didYouMean } from '../document/nearest.js';
+import { type Arm, armsMeet, contains, type NumberSet } from './match.js';
+import type { Policy, Rule } from './policy.js';
+
+/** Bits of a small integer name the channels; V8 keeps 31-bit integers unboxed. */
+export const MAX_CHANNELS = 30;
+/** Pairs of class group and type group; 16 Mi of them are 64 MiB of table. */
+const MAX_PAIRS = 16 * 1024 * 1024;
+
+/** What the names in policies refer to: the lower links and the channels of the configuration. */
+export interface Scope {
+  readonly sources: readonly string[];
+  readonly channels: readonly string[];
+}
+
+/** An arm with its rule and its tests in the form that the engine evaluates. */
+export interface CompiledArm {
+  readonly rule: number;
+  readonly permit: boolean;
+  readonly channels: number;
+  readonly priorities: number;
+  /** One byte per source, 1 if it matches. */
+  readonly sources: Uint8Array;
+  /** Eight 32-bit words per alternative: value and mask of each of four; empty: every GUID. */
+  readonly guids: Int32Array;
+}
+
+export interface Compiled {
+  readonly scope: Scope;
+  readonly rules: readonly Rule[];
+  readonly arms: readonly CompiledArm[];
+  readonly classGroup: Uint16Array;
+  readonly typeGroup: Uint16Array;
+  readonly typeGroups: number;
+  /** By class group * typeGroups + type group: where its list begins in `lists`, 0 if it has none. */
+  readonly pairs: Int32Array;
+  /** A list: how many arms, then their indices; forbids first. */
+  readonly lists: Int32Array;
+  /** By pair: whether any arm of its list permits. */
+  readonly hasPermit: Uint8Array;
+  /** By pair: the forbid that class and type alone decide, or -1. */
+  readonly covering: Int32Array;
+  /** First instant at which one of the policies has expired, ms since 1970. */
+  readonly expires: number;
+}
+
+/**
+ * Brings policies together.
+ *
+ * @throws DocumentError for an unknown source or channel, a policy id or a rule name used twice, an
+ * expired policy, or two permits of one channel that overlap and send different fields
+ */
+export function compilePolicies(policies: readonly Policy[], scope: Scope, now: number): Compiled {
+  const ids = new Map<string, Policy>();
+  for (const policy of policies) {
+    if (ids.has(policy.id)) throw policy.field.error(`a second policy with the id '${policy.id}'`);
+    ids.set(policy.id, policy);
+    if (policy.expires <= now) {
+      const last = new Date(policy.expires - 1).toISOString().slice(0, 10);
+      throw policy.field.error(`policy '${policy.id}' expired: its last day was ${last}`);
+    }
+  }
+  const rules = policies.flatMap((policy) => policy.rules);
+  for (const rule of rules) checkNames(rule, scope);
+  refuseDisagreement(rules);
+  const pairs = rules.flatMap((rule, index) => rule.arms.map((arm) => ({ rule, index, arm })));
+  // Forbids first, so that a list says early whether anything can still be permitted.
+  pairs.sort((a, b) => Number(a.rule.effect === 'permit') - Number(b.rule.effect === 'permit'));
+  const arms = pairs.map(({ rule, index, arm }) => compileArm(rule, index, arm, scope));
+  const classes = groupNumbers(pairs.map(({ arm }) => arm.classes));
+  const types = groupNumbers(pairs.map(({ arm }) => arm.types));
+  if (classes.count * types.count > MAX_PAIRS) {
+    throw rules[0]!.field.error('the policies name too many different classes and types');
+  }
+  const table = new Int32Array(classes.count * types.count);
+  const hasPermit = new Uint8Array(table.length);
+  const covering = new Int32Array(table.length).fill(-1);
+  const members = new Map<number, number[]>();
+  arms.forEach((arm, i) => {
+    for (const c of classes.groupsOf[i]!) {
+      for (const t of types.groupsOf[i]!) {
+        const pair = c * types.count + t;
+        const list = members.get(pair);
+        if (list) list.push(i);
+        else members.set(pair, [i]);
+        if (arm.permit) hasPermit[pair] = 1;
+        else if (covering[pair] === -1 && decidesAlone(arm)) covering[pair] = arm.rule;
+      }
+    }
+  });
+  const flat = [0];
+  const known = new Map<string, number>();
+  for (const [pair, list] of members) {
+    const key = list.join();
+    let at = known.get(key);
+    if (at === undefined) {
+      at = flat.length;
+      known.set(key, at);
+      flat.push(list.length, ...list);
+    }
+    table[pair] = at;
+  }
+  return {
+    scope,
+    rules,
+    arms,
+    classGroup: classes.group,
+    typeGroup: types.group,
+    typeGroups: types.count,
+    pairs: table,
+    lists: Int32Array.from(flat),
+    hasPermit,
+    covering,
+    expires: Math.min(...policies.map(({ expires }) => expires)),
+  };
+}
+
+function decidesAlone(arm: CompiledArm): boolean {
+  return arm.priorities === 0xff && arm.guids.length === 0 && !arm.sources.includes(0);
+}
+
+function checkNames(rule: Rule, scope: Scope): void {
+  for (const channel of rule.to ?? []) {
+    if (scope.channels.includes(channel)) continue;
+    const hint = didYouMean(channel, scope.channels);
+    throw (rule.toField ?? rule.field).error(`no channel is named '${channel}'${hint}`);
+  }
+  for (const source of rule.arms.flatMap((arm) => [...(arm.sources ?? [])])) {
+    if (scope.sources.includes(source)) continue;
+    const hint = didYouMean(source, scope.sources);
+    throw (rule.sourceField ?? rule.field).error(`no lower is named '${source}'${hint}`);
+  }
+}
+
+/** Rules have no order, so two permits that match one event must send the same. */
+function refuseDisagreement(rules: readonly Rule[]): void {
+  const permits = rules.filter((rule) => rule.effect === 'permit');
+  permits.forEach((a, i) => {
+    for (const b of permits.slice(i + 1)) {
+      const shared = a.to?.find((channel) => b.to?.includes(channel));
+      if (shared === undefined || sameEmit(a, b)) continue;
+      if (a.arms.some((x) => b.arms.some((y) => armsMeet(x, y)))) {
+        throw b.field.error(
+          `permits '${a.name}' and '${b.name}' match the same events for channel '${shared}' ` +
+            'but differ in emit',
+        );
+      }
+    }
+  });
+}
+
+function sameEmit(a: Rule, b: Rule): boolean {
+  return (['priority', 'guid', 'time', 'data'] as const).every((k) => a.emit[k] === b.emit[k]);
+}
+
+function compileArm(rule: Rule, index: number, arm: Arm, scope: Scope): CompiledArm {
+  const named = rule.to ?? scope.channels;
+  const cubes = arm.guids ?? [];
+  const guids = new Int32Array(cubes.length * 8);
+  cubes.forEach(({ value, mask }, i) => {
+    const [values, masks] = [value, mask].map((b) => new DataView(b.buffer, b.byteOffset));
+    for (let word = 0; word < 4; word++) {
+      guids[8 * i + 2 * word] = values!.getInt32(4 * word);
+      guids[8 * i + 2 * word + 1] = masks!.getInt32(4 * word);
+    }
+  });
+  return {
+    rule: index,
+    permit: rule.effect === 'permit',
+    channels: named.reduce((bits, name) => bits | (1 << scope.channels.indexOf(name)), 0),
+    priorities: arm.priorities,
+    sources: Uint8Array.from(scope.sources, (name) => Number(arm.sources?.has(name) ?? true)),
+    guids,
+  };
+}
+
+interface Groups {
+  /** By number: its group; numbers of a group are in exactly the same sets. */
+  readonly group: Uint16Array;
+  readonly count: number;
+  /** By set: the groups inside it. */
+  readonly groupsOf: readonly (readonly number[])[];
+}
+
+/** Partitions 0..65535 by the sets that each number is in. */
+function groupNumbers(sets: readonly NumberSet[]): Groups {
+  const group = new Uint16Array(65536);
+  let count = 1;
+  const distinct = new Map(sets.map((set) => [setKey(set), set]));
+  for (const set of distinct.values()) {
+    if ('mask' in set && set.mask === 0) continue;
+    const inside = 'values' in set ? [...set.values] : matching(set);
+    const sizes = new Uint32Array(count);
+    for (const n of group) sizes[n]!++;
+    const taken = new Uint32Array(count);
+    for (const n of inside) taken[group[n]!]!++;
+    const split = new Map<number, number>();
+    for (const n of inside) {
+      const old = group[n]!;
+      if (taken[old] === sizes[old]) continue;
+      let renamed = split.get(old);
+      if (renamed === undefined) split.set(old, (renamed = count++));
+      group[n] = renamed;
+    }
+  }
+  const sample = new Int32Array(count);
+  group.forEach((id, n) => (sample[id] = n));
+  const inside = new Map<string, number[]>();
+  for (const [key, set] of distinct) {
+    inside.set(
+      key,
+      [...sample.keys()].filter((id) => contains(set, sample[id]!)),
+    );
+  }
+  return { group, count, groupsOf: sets.map((set) => inside.get(setKey(set))!) };
+}
+
+function setKey(set: NumberSet): string {
+  return 'values' in set
+    ? [...set.values].sort((a, b) => a - b).join()
+    : `${set.value}&${set.mask}`;
+}
+
+function matching(set: NumberSet): number[] {
+  const numbers: number[] = [];
+  for (let n = 0; n < 65536; n++) if (contains(set, n)) numbers.push(n);
+  return numbers;
+}

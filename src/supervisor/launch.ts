@@ -1,0 +1,43 @@
+/** Starts processes: their descriptors, a cleared environment, death with the supervisor. */
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
+import type { RawHandle } from '../wire/handover.js';
+import { withParent } from '../wire/parent.js';
+import { FD } from '../wire/settings.js';
+import { entryOf, type Role } from './table.js';
+
+/** What a process is started with, by descriptor number. */
+export interface Descriptors {
+  readonly log: number;
+  readonly socket?: RawHandle;
+  readonly files?: Readonly<Record<number, number>>;
+  readonly ipc?: boolean;
+}
+
+/**
+ * Starts a process in a session of its own, so that a terminal's Ctrl-C reaches the supervisor alone.
+ *
+ * The kernel kills it when the supervisor dies, whatever it is doing.
+ */
+export function launch(
+  role: Role,
+  args: readonly string[],
+  { log, socket, files = {}, ipc = false }: Descriptors,
+): ChildProcess {
+  const highest = Math.max(FD.log, ...Object.keys(files).map(Number));
+  const stdio: unknown[] = Array.from({ length: highest + 1 }, () => 'ignore');
+  for (const [fd, file] of Object.entries(files)) stdio[Number(fd)] = file;
+  stdio[FD.socket] = socket ?? 'ignore';
+  stdio[1] = log;
+  stdio[FD.log] = log;
+  if (ipc) stdio.push('ipc');
+  const [command, rest] = withParent(
+    [process.execPath, entryOf(role), 'tidegate', ...args],
+    'KILL',
+  );
+  return spawn(command, rest, {
+    stdio: stdio as StdioOptions,
+    env: { TZ: 'UTC' },
+    cwd: '/',
+    detached: true,
+  });
+}

@@ -1,0 +1,158 @@
+/**
+ * One link, lower or upper alike: a dialling process makes a connection, a worker is started on it.
+ *
+ * There are never two workers: the order to dial again goes out when the worker is gone, and a
+ * dialling process that died is started anew only then.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { type Cause, causeOf } from '../wire/exit.js';
+import { checkConnection, type DialMessage, type RawHandle } from '../wire/handover.js';
+import type { Logger } from '../wire/log.js';
+
+/** A connection that lived this long, ms, was of use: the dialling schedule starts afresh. */
+const USEFUL = 2000;
+/** A dialling process that died is started anew after this many ms. */
+const RESTART = 500;
+
+export interface LinkParts {
+  readonly name: string;
+  readonly log: Logger;
+  dialler(): ChildProcess;
+  worker(socket: RawHandle, generation: number): ChildProcess;
+}
+
+export interface LinkStatus {
+  readonly name: string;
+  readonly state: 'connecting' | 'up';
+  /** When this state began, ms since 1970. */
+  readonly since: number;
+  readonly connections: number;
+  /** Bytes written to the server's connections by the dialling process: the login scripts. */
+  readonly script: number;
+  /** Why the last connection ended. */
+  readonly cause: Cause | 'killed' | undefined;
+}
+
+export class Link {
+  readonly #parts: LinkParts;
+  #dialler: ChildProcess | undefined;
+  #worker: ChildProcess | undefined;
+  #generation: number;
+  #connections = 0;
+  #script = 0;
+  #since = Date.now();
+  #cause: Cause | 'killed' | undefined;
+  #stopping = false;
+
+  /** @param generation number of the first connection; every one differs from the one before */
+  constructor(parts: LinkParts, generation: number) {
+    this.#parts = parts;
+    this.#generation = generation;
+  }
+
+  start(): void {
+    const dialler = this.#try(() => this.#parts.dialler());
+    if (!dialler) {
+      this.#startLater();
+      return;
+    }
+    this.#dialler = dialler;
+    dialler.on('message', (message, handle) => {
+      this.#connect(dialler, message, handle as RawHandle | undefined);
+    });
+    dialler.on('exit', (code, signal) => {
+      this.#dialler = undefined;
+      if (this.#stopping) return;
+      this.#parts.log.error({ event: 'died', code, signal }, 'the dialling process died');
+      if (!this.#worker) this.#startLater();
+    });
+  }
+
+  /** Ends both processes, the worker by its own last words. */
+  stop(): void {
+    this.#stopping = true;
+    this.#dialler?.kill('SIGTERM');
+    this.#worker?.kill('SIGTERM');
+  }
+
+  get processes(): ChildProcess[] {
+    return [this.#dialler, this.#worker].filter((child) => child !== undefined);
+  }
+
+  describe(): LinkStatus {
+    return {
+      name: this.#parts.name,
+      state: this.#worker ? 'up' : 'connecting',
+      since: this.#since,
+      connections: this.#connections,
+      script: this.#script,
+      cause: this.#cause,
+    };
+  }
+
+  #startLater(): void {
+    setTimeout(() => {
+      if (!this.#stopping && !this.#dialler && !this.#worker) this.start();
+    }, RESTART);
+  }
+
+  #connect(dialler: ChildProcess, message: unknown, handle: RawHandle | undefined): void {
+    try {
+      const { script } = checkConnection(message);
+      this.#script += script;
+      if (!handle || this.#worker) throw new Error('a message out of turn');
+    } catch (error) {
+      this.#parts.log.fatal({ event: 'protocol', err: error }, 'unknown message: killed');
+      handle?.close();
+      dialler.kill('SIGKILL');
+      return;
+    }
+    if (this.#stopping) {
+      handle.close();
+      return;
+    }
+    this.#startWorker(handle);
+  }
+
+  /** A secret that has become unreadable, for one, must not end the supervisor. */
+  #try(start: () => ChildProcess): ChildProcess | undefined {
+    try {
+      const child = start();
+      child.on('error', (error) => {
+        this.#parts.log.error({ event: 'failure', err: error }, 'cannot start');
+      });
+      return child;
+    } catch (error) {
+      this.#parts.log.error({ event: 'failure' }, (error as Error).message);
+      return undefined;
+    }
+  }
+
+  #dialAgain(order: Omit<DialMessage, 'type'>): void {
+    if (this.#dialler?.connected === true) this.#dialler.send({ type: 'dial', ...order });
+    else this.#startLater();
+  }
+
+  #startWorker(handle: RawHandle): void {
+    this.#generation = (this.#generation + 1) >>> 0;
+    const worker = this.#try(() => this.#parts.worker(handle, this.#generation));
+    handle.close();
+    if (!worker) {
+      this.#dialAgain({ useful: false, refused: false });
+      return;
+    }
+    this.#connections++;
+    this.#worker = worker;
+    const started = Date.now();
+    this.#since = started;
+    worker.on('exit', (code) => {
+      this.#worker = undefined;
+      this.#since = Date.now();
+      this.#cause = causeOf(code);
+      if (this.#stopping) return;
+      this.#parts.log.warn({ event: 'disconnected', cause: this.#cause }, 'the connection ended');
+      const useful = Date.now() - started >= USEFUL;
+      this.#dialAgain({ useful, refused: this.#cause === 'refused' });
+    });
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Collects the log lines of all processes into one: bounded, made harmless, marked with their origin.
+ *
+ * A process whose log is read here may be hostile: a line never carries a terminal escape, and its
+ * `from` is what the supervisor knows, not what the process says.
+ */
+import { writeSync } from 'node:fs';
+import { escapeText } from '../link/answers.js';
+import { readDescriptor } from '../wire/descriptor.js';
+
+const MAX_LINE = 8 * 1024;
+/** Lines a second and process; what is beyond is counted. */
+const MAX_RATE = 100;
+
+/** Makes one log line of what a process wrote. */
+export function sealLine(line: string, from: string): string {
+  const origin = JSON.stringify(from);
+  if (/^\{.*\}$/.test(line) && !/[\x00-\x1f\x7f-\x9f]/.test(line) && isObject(line)) {
+    return `${line.slice(0, -1)}${line === '{}' ? '' : ','}"from":${origin}}\n`;
+  }
+  const text = JSON.stringify(escapeText(line, 1024));
+  return `{"level":"error","time":"${new Date().toISOString()}","msg":${text},"from":${origin}}\n`;
+}
+
+function isObject(line: string): boolean {
+  try {
+    return typeof JSON.parse(line) === 'object';
+  } catch {
+    return false;
+  }
+}
+
+/** Reads a process's log pipe for as long as the supervisor lives. */
+export function collectLog(fd: number, from: string): void {
+  let rest = '';
+  let written = 0;
+  let dropped = 0;
+  const emit = (line: string): void => {
+    if (++written > MAX_RATE) dropped++;
+    else writeLine(sealLine(line, from));
+  };
+  readDescriptor(fd, 16 * 1024, {
+    data(chunk) {
+      const lines = (rest + Buffer.from(chunk).toString('utf8')).split('\n');
+      rest = lines.pop()!.slice(0, MAX_LINE);
+      for (const line of lines) if (line !== '') emit(line.slice(0, MAX_LINE));
+    },
+    end: () => undefined,
+  });
+  setInterval(() => {
+    written = 0;
+    if (dropped > 0) writeLine(sealLine(`dropped ${dropped} log lines: too many a second`, from));
+    dropped = 0;
+  }, 1000).unref();
+}
+
+function writeLine(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // A log that nobody takes stops nothing.
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * supervisor: starts the relay's processes and restarts what dies.
+ *
+ * HOLDS       the process table; both ends of every pipe, for life; secrets until they are passed on
+ * READS       the configuration; the fixed messages of lower and dial (a handle); log lines
+ * WRITES      the log of the whole; the status of the whole
+ * NEVER       reads a byte of a handed-over socket; opens a connection; parses an event
+ * ON FAILURE  a broken configuration: it does not start; its own death: the kernel kills them all
+ */
+import { parseArgs } from 'node:util';
+import { checkFiles } from '../config/check.js';
+import { loadConfig } from '../config/config.js';
+import { openLog } from '../wire/log.js';
+import { Relay } from './relay.js';
+
+const { values } = parseArgs({
+  options: { config: { type: 'string', short: 'c' } },
+  allowPositionals: true,
+});
+const log = openLog('supervisor');
+
+try {
+  const config = loadConfig(values.config ?? 'tidegate.yaml');
+  const relay = new Relay(config, checkFiles(config), log);
+  let stopping = false;
+  const stop = async (signal: string): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ event: 'stopping', signal }, 'stopping');
+    await relay.stop();
+    log.info({ event: 'stopped' }, 'stopped');
+    process.exit(0);
+  };
+  process.on('SIGTERM', (signal) => void stop(signal));
+  process.on('SIGINT', (signal) => void stop(signal));
+  relay.start();
+  log.info({ event: 'started', config: config.file }, 'relay started');
+} catch (error) {
+  log.fatal({ event: 'refused' }, (error as Error).message);
+  process.exit(1);
+}

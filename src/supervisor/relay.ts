@@ -1,0 +1,255 @@
+/** The relay as the supervisor sees it: pipes, one gate, and a link for each lower and each upper. */
+import type { ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Checked } from '../config/check.js';
+import type { Config, FileReference, LowerConfig, UpperConfig } from '../config/config.js';
+import { openSecret } from '../config/secret.js';
+import { replaceJson } from '../wire/file.js';
+import type { Logger } from '../wire/log.js';
+import {
+  type DialSettings,
+  FD,
+  type GateSettings,
+  type LowerSettings,
+  type UpperSettings,
+} from '../wire/settings.js';
+import { launch } from './launch.js';
+import { Link } from './link.js';
+import { collectLog } from './logs.js';
+import { makePipes, type Pipe } from './pipes.js';
+import { type Role } from './table.js';
+import { readUsage } from './usage.js';
+
+const STATUS_EVERY = 500;
+/** A gate that died is started anew after this many ms. */
+const GATE_RESTART = 250;
+/** Told to stop, the processes have this many ms before they are killed. */
+const GRACE = 5000;
+
+export class Relay {
+  readonly #config: Config;
+  readonly #checked: Checked;
+  readonly #log: Logger;
+  readonly #pipes: Map<string, Pipe>;
+  readonly #lowers: readonly Link[];
+  readonly #uppers: readonly Link[];
+  readonly #settings = new Map<string, number>();
+  readonly #names = new Map<number, { process: Role; name?: string; started: number }>();
+  readonly #started = Date.now();
+  #gate: ChildProcess | undefined;
+  #gateStarts = 0;
+  #stopping = false;
+
+  /** @throws Error of the file system: nothing has been started then */
+  constructor(config: Config, checked: Checked, log: Logger) {
+    this.#config = config;
+    this.#checked = checked;
+    this.#log = log;
+    for (const part of ['supervisor', 'gate']) this.#directory(part);
+    for (const { name } of config.channels) this.#directory('journal', name);
+    for (const { name } of config.uppers) this.#directory('upper', name);
+    const pipes = config.lowers.map(({ name }) => `pipe ${name}`);
+    const logs = [
+      'gate',
+      ...config.lowers.flatMap(({ name }) => [`lower ${name}`, `valve ${name}`]),
+      ...config.uppers.flatMap(({ name }) => [`dial ${name}`, `upper ${name}`]),
+    ];
+    this.#pipes = makePipes(join(config.state, 'run'), [...pipes, ...logs]);
+    for (const name of logs) collectLog(this.#pipe(name).read, name);
+    this.#lowers = config.lowers.map((lower) => this.#lowerLink(lower));
+    this.#uppers = config.uppers.map((upper) => this.#upperLink(upper));
+  }
+
+  start(): void {
+    this.#startGate();
+    for (const link of [...this.#lowers, ...this.#uppers]) link.start();
+    setInterval(() => this.#writeStatus(), STATUS_EVERY);
+    this.#writeStatus();
+  }
+
+  /** Ends all processes in the order of the flow, so that what was read is decided and journalled. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const deadline = Date.now() + GRACE;
+    for (const link of this.#lowers) link.stop();
+    await this.#untilGone(() => this.#lowers.flatMap((link) => link.processes), deadline);
+    for (const { name } of this.#config.lowers) {
+      const { read, write } = this.#pipe(`pipe ${name}`);
+      closeSync(write);
+      closeSync(read);
+    }
+    await this.#untilGone(() => (this.#gate ? [this.#gate] : []), deadline);
+    for (const link of this.#uppers) link.stop();
+    await this.#untilGone(() => this.#uppers.flatMap((link) => link.processes), deadline);
+    this.#writeStatus();
+  }
+
+  async #untilGone(processes: () => readonly ChildProcess[], deadline: number): Promise<void> {
+    while (processes().length > 0) {
+      if (Date.now() > deadline) for (const child of processes()) child.kill('SIGKILL');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  #directory(...parts: string[]): string {
+    const path = join(this.#config.state, ...parts);
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    return path;
+  }
+
+  #pipe(name: string): Pipe {
+    return this.#pipes.get(name)!;
+  }
+
+  /** An open file with a process's settings, made once: a full disk must not stop a reconnection. */
+  #settingsFile(name: string, settings: unknown): number {
+    let fd = this.#settings.get(name);
+    if (fd === undefined) {
+      const path = join(this.#config.state, 'run', 'settings');
+      writeFileSync(path, JSON.stringify(settings), { mode: 0o600 });
+      fd = openSync(path, 'r');
+      unlinkSync(path);
+      this.#settings.set(name, fd);
+    }
+    return fd;
+  }
+
+  #launch(
+    role: Role,
+    name: string | undefined,
+    args: readonly string[],
+    descriptors: Omit<Parameters<typeof launch>[2], 'log'>,
+    opened: readonly number[] = [],
+  ): ChildProcess {
+    const key = name === undefined ? role : `${role} ${name}`;
+    const child = launch(role, args, { ...descriptors, log: this.#pipe(key).write });
+    for (const fd of opened) closeSync(fd);
+    const { pid } = child;
+    if (pid !== undefined) {
+      const known = { process: role, ...(name === undefined ? {} : { name }), started: Date.now() };
+      this.#names.set(pid, known);
+      child.on('exit', () => this.#names.delete(pid));
+    }
+    return child;
+  }
+
+  #startGate(): void {
+    const { config, checked } = { config: this.#config, checked: this.#checked };
+    const settings: GateSettings = {
+      sources: config.lowers.map(({ name }) => name),
+      channels: config.channels.map(({ name, retain }) => ({
+        name,
+        retain,
+        directory: join(config.state, 'journal', name),
+      })),
+      policies: checked.policies,
+      directory: join(config.state, 'gate'),
+    };
+    const files: Record<number, number> = { [FD.settings]: this.#settingsFile('gate', settings) };
+    config.lowers.forEach(({ name }, i) => {
+      files[FD.pipe + i] = this.#pipe(`pipe ${name}`).read;
+    });
+    const gate = this.#launch('gate', undefined, [], { files });
+    this.#gate = gate;
+    this.#gateStarts++;
+    gate.on('error', (error) => this.#log.error({ err: error }, 'cannot start the gate'));
+    gate.on('exit', (code, signal) => {
+      this.#gate = undefined;
+      if (this.#stopping) return;
+      this.#log.error({ event: 'died', code, signal }, 'the gate died: nothing goes out');
+      setTimeout(() => {
+        if (!this.#stopping) this.#startGate();
+      }, GATE_RESTART);
+    });
+  }
+
+  #lowerLink(lower: LowerConfig): Link {
+    const { name, host, port, user, filter, mask, password } = lower;
+    const settings: LowerSettings = { name, host, port, user, filter, mask };
+    return new Link(
+      {
+        name,
+        log: this.#log.child({ link: `lower ${name}` }),
+        dialler: () => {
+          const secret = openSecret(password.field, password.path);
+          const files = {
+            [FD.settings]: this.#settingsFile(`lower ${name}`, settings),
+            [FD.password]: secret,
+          };
+          return this.#launch('lower', name, [name], { files, ipc: true }, [secret]);
+        },
+        worker: (socket, generation) => {
+          const files = { [FD.pipe]: this.#pipe(`pipe ${name}`).write };
+          return this.#launch('valve', name, [name, String(generation)], { socket, files });
+        },
+      },
+      randomInt(2 ** 32),
+    );
+  }
+
+  #upperLink(upper: UpperConfig): Link {
+    const { name, channel, host, port, user, window, timestamps, tls } = upper;
+    const settings: UpperSettings = {
+      name,
+      channel,
+      journal: join(this.#config.state, 'journal', channel),
+      directory: join(this.#config.state, 'upper', name),
+      user,
+      window,
+      timestamps,
+      servername: tls.servername,
+    };
+    const dialSettings: DialSettings = { name, host, port };
+    return new Link(
+      {
+        name,
+        log: this.#log.child({ link: `upper ${name}` }),
+        dialler: () => {
+          const files = { [FD.settings]: this.#settingsFile(`dial ${name}`, dialSettings) };
+          return this.#launch('dial', name, [name], { files, ipc: true });
+        },
+        // Secrets and certificates are opened anew for each connection: a changed file counts.
+        worker: (socket) => {
+          const opened = {
+            [FD.password]: openSecret(upper.password.field, upper.password.path),
+            [FD.key]: openSecret(tls.key.field, tls.key.path),
+            [FD.ca]: openFile(tls.ca),
+            [FD.cert]: openFile(tls.cert),
+          };
+          const files = { ...opened, [FD.settings]: this.#settingsFile(`upper ${name}`, settings) };
+          return this.#launch('upper', name, [name], { socket, files }, Object.values(opened));
+        },
+      },
+      0,
+    );
+  }
+
+  #writeStatus(): void {
+    const processes = [
+      { process: 'supervisor', started: this.#started, pid: process.pid },
+      ...[...this.#names].map(([pid, known]) => ({ ...known, pid })),
+    ];
+    try {
+      replaceJson(join(this.#config.state, 'supervisor', 'status.json'), {
+        process: 'supervisor',
+        time: Date.now(),
+        gate: { state: this.#gate ? 'up' : 'down', starts: this.#gateStarts },
+        lowers: this.#lowers.map((link) => link.describe()),
+        uppers: this.#uppers.map((link) => link.describe()),
+        processes: processes.map((known) => ({ ...known, ...readUsage(known.pid) })),
+      });
+    } catch (error) {
+      this.#log.debug({ err: error }, 'cannot write the status');
+    }
+  }
+}
+
+function openFile({ field, path }: FileReference): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw field.error(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * upper: sends one channel's journal to one upper server, over a connection it was handed.
+ *
+ * HOLDS       the connection as descriptor 0, its TLS key and password
+ * READS       its channel's journal, read-only; the answers of its upper server, bounded
+ * WRITES      that connection; its own directory (cursor, rejects, status); its log
+ * NEVER       has a network: it cannot dial anything, the lower server least of all
+ * ON FAILURE  exits with a code that says why; the supervisor has dial connect again
+ */
+import { watch } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { JournalReader } from '../journal/reader.js';
+import { escapeText } from '../link/answers.js';
+import { type Cause, EXIT } from '../wire/exit.js';
+import { replaceJson } from '../wire/file.js';
+import { openLog } from '../wire/log.js';
+import { FD, takeSecret, takeSettings, takeText, type UpperSettings } from '../wire/settings.js';
+import { Cursor } from './cursor.js';
+import { Rejects } from './rejects.js';
+import { Sender } from './sender.js';
+import { UpperSession } from './session.js';
+
+/** Between two looks at the journal, ms: a wakeup per event costs more than the event. */
+const REST = 1;
+/** A look at the journal that no notice caused, ms. */
+const POLL = 250;
+const STATUS_EVERY = 250;
+/** Told to stop, wait this many ms for what is outstanding. */
+const LAST_ANSWERS = 1500;
+/** Answers to nothing, before the server is taken for hostile. */
+const MAX_STRAY = 10_000;
+
+const settings = takeSettings<UpperSettings>();
+const password = takeSecret(FD.password);
+const key = takeText(FD.key);
+const log = openLog('upper', settings.name);
+const cursor = new Cursor(join(settings.directory, 'cursor'));
+const rejects = new Rejects(settings.directory);
+const { progress } = cursor;
+const reader = new JournalReader(settings.journal, progress);
+const started = Date.now();
+let ending: Cause | undefined;
+
+function end(cause: Cause, text?: string): void {
+  if (ending !== undefined) return;
+  ending = cause;
+  if (text !== undefined) log.warn({ event: cause }, text);
+  cursor.save();
+  writeStatus('down');
+  socket.destroy();
+  process.exit(EXIT[cause]);
+}
+
+const socket = connect({
+  socket: new Socket({ fd: FD.socket, readable: true, writable: true }),
+  ca: takeText(FD.ca),
+  cert: takeText(FD.cert),
+  key,
+  servername: settings.servername,
+  minVersion: 'TLSv1.3',
+  maxVersion: 'TLSv1.3',
+});
+
+const sender = new Sender(reader, progress, settings, {
+  write: (bytes) => socket.write(bytes),
+  save: () => cursor.save(),
+  refused: (sequence, vscpClass, type, text) => {
+    rejects.add(Date.now(), sequence, vscpClass, type, text);
+  },
+  resending: (first, last) => log.info({ event: 'resending', first, last }, 'resending'),
+});
+
+const session = new UpperSession(settings.user, password, {
+  write: (text) => void socket.write(text),
+  ready: () => {
+    log.info({ event: 'ready', after: progress.sequence }, 'logged in, sending');
+    wake();
+  },
+  answer: (ok, text) => sender.take(ok, text),
+  end,
+});
+
+function writeStatus(state: 'connecting' | 'up' | 'down'): void {
+  try {
+    replaceJson(join(settings.directory, 'status.json'), {
+      process: 'upper',
+      pid: process.pid,
+      started,
+      time: Date.now(),
+      state,
+      channel: settings.channel,
+      ...progress,
+      stray: sender.stray,
+      discarded: session.discarded,
+    });
+  } catch {
+    // The status is for people; the supervisor's log says when a disk fails.
+  }
+}
+
+socket.on('secureConnect', () => session.begin());
+socket.on('data', (chunk) => {
+  session.take(chunk);
+  if (!session.ready) return;
+  sender.endRead();
+  if (sender.stray > MAX_STRAY) end('babble', 'the server answers what was not asked');
+});
+socket.on('drain', () => sender.resume());
+socket.on('error', (error: NodeJS.ErrnoException) => {
+  const text = escapeText(`${error.code ?? 'error'}: ${error.message}`);
+  end(session.begun ? 'reset' : 'tls', session.begun ? text : `TLS failed: ${text}`);
+});
+socket.on('close', () =>
+  end('eof', session.begun ? 'the server closed the connection' : 'closed during the handshake'),
+);
+
+let scheduled = false;
+let looked = 0;
+function wake(): void {
+  if (scheduled || !session.ready) return;
+  scheduled = true;
+  setTimeout(look, performance.now() - looked < REST ? REST : 0);
+}
+function look(): void {
+  scheduled = false;
+  looked = performance.now();
+  sender.pump();
+}
+watch(settings.journal, wake);
+setInterval(wake, POLL);
+setInterval(() => {
+  writeStatus(session.ready ? 'up' : 'connecting');
+  session.tick(sender.waiting);
+}, STATUS_EVERY);
+
+process.on('SIGTERM', () => {
+  sender.stop();
+  const deadline = setTimeout(() => end('done'), LAST_ANSWERS);
+  deadline.unref();
+  setInterval(() => {
+    if (!sender.waiting) end('done');
+  }, 10);
+});

@@ -1,0 +1,95 @@
+/** The protocol with an upper server: login, then one answer a SEND; all else is discarded. */
+import { AnswerReader, escapeText } from '../link/answers.js';
+import type { Cause } from '../wire/exit.js';
+
+/** Ticks (of the caller's clock, 4 a second) without an awaited answer before the link is dead. */
+const LOGIN_TICKS = 20;
+const ANSWER_TICKS = 40;
+/** Bytes that are no answers, since the last answer, before the server is taken for something else. */
+const MAX_BABBLE = 1024 * 1024;
+
+export interface SessionEvents {
+  write(text: string): void;
+  ready(): void;
+  /** An answer to a SEND. */
+  answer(ok: boolean, text: string): void;
+  end(cause: Cause, text: string): void;
+}
+
+type State = 'handshake' | 'greeting' | 'USER' | 'PASS' | 'ready';
+
+export class UpperSession {
+  readonly #user: string;
+  readonly #password: string;
+  readonly #events: SessionEvents;
+  readonly #answers = new AnswerReader();
+  #state: State = 'handshake';
+  #ticks = 0;
+  #discardedAtAnswer = 0;
+
+  constructor(user: string, password: string, events: SessionEvents) {
+    this.#user = user;
+    this.#password = password;
+    this.#events = events;
+  }
+
+  /** Whether the TLS handshake is done. */
+  get begun(): boolean {
+    return this.#state !== 'handshake';
+  }
+
+  get ready(): boolean {
+    return this.#state === 'ready';
+  }
+
+  /** Bytes that were no answers. */
+  get discarded(): number {
+    return this.#answers.discarded;
+  }
+
+  /** The handshake is done: the server greets. */
+  begin(): void {
+    this.#state = 'greeting';
+    this.#ticks = 0;
+  }
+
+  take(chunk: Buffer): void {
+    this.#answers.push(chunk, (ok, text) => {
+      this.#ticks = 0;
+      this.#discardedAtAnswer = this.#answers.discarded;
+      if (this.#state === 'ready') this.#events.answer(ok, text);
+      else this.#logIn(ok, text);
+      return true;
+    });
+    if (this.#answers.discarded - this.#discardedAtAnswer > MAX_BABBLE) {
+      const said = escapeText(this.#answers.firstDiscarded ?? 'an endless line', 80);
+      this.#events.end('babble', `the server sends what is no answer, beginning with: ${said}`);
+    }
+  }
+
+  /** Four times a second; `waiting`: whether a SEND is owed an answer. */
+  tick(waiting: boolean): void {
+    const limit = this.ready ? ANSWER_TICKS : LOGIN_TICKS;
+    if (this.ready && !waiting) this.#ticks = 0;
+    if (++this.#ticks <= limit) return;
+    this.#events.end('silence', `no answer in time (${this.ready ? 'SEND' : this.#state})`);
+  }
+
+  #logIn(ok: boolean, text: string): void {
+    if (!ok) {
+      const words = escapeText(text);
+      this.#events.end('refused', `the server refused (${this.#state}): ${words}`);
+      return;
+    }
+    if (this.#state === 'greeting') {
+      this.#state = 'USER';
+      this.#events.write(`USER ${this.#user}\r\n`);
+    } else if (this.#state === 'USER') {
+      this.#state = 'PASS';
+      this.#events.write(`PASS ${this.#password}\r\n`);
+    } else {
+      this.#state = 'ready';
+      this.#events.ready();
+    }
+  }
+}

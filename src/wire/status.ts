@@ -1,0 +1,102 @@
+/** The status files of the processes, as those who read them need them. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface SourceStatus {
+  readonly in: number;
+  readonly permitted: number;
+  readonly denied: number;
+  /** By kind and by reason; those that are zero are left out. */
+  readonly malformed: Readonly<Record<string, number>>;
+  readonly lost: Readonly<Record<string, number>>;
+  readonly connections: number;
+  readonly alive: number;
+  readonly bytes: number;
+}
+
+export interface Decision {
+  readonly source: string;
+  readonly class: string;
+  readonly type: string;
+  readonly rule: string;
+}
+
+export interface GateStatus {
+  readonly pid: number;
+  readonly time: number;
+  readonly forwarding: boolean;
+  readonly reason?: string;
+  readonly sources: Readonly<Record<string, SourceStatus>>;
+  /** The counters of record that this gate continued at its start. */
+  readonly continued: Readonly<Record<string, SourceStatus>>;
+  readonly channels: readonly { readonly channel: string; readonly journalled: number }[];
+  readonly recent: {
+    readonly permitted: readonly Decision[];
+    readonly denied: readonly Decision[];
+  };
+}
+
+export interface UpperStatus {
+  readonly pid: number;
+  readonly time: number;
+  readonly state: 'connecting' | 'up' | 'down';
+  readonly sequence: number;
+  readonly answered: number;
+  readonly refused: number;
+  readonly expired: number;
+  readonly resent: number;
+  readonly stray: number;
+  readonly discarded: number;
+}
+
+export interface SupervisorStatus {
+  readonly time: number;
+  readonly lowers: readonly LinkStatus[];
+  readonly uppers: readonly LinkStatus[];
+  readonly processes: readonly {
+    readonly process: string;
+    readonly name?: string;
+    readonly pid: number;
+    readonly started: number;
+    /** Resident bytes, and processor time in ms. */
+    readonly memory?: number;
+    readonly cpu?: number;
+  }[];
+}
+
+export interface LinkStatus {
+  readonly name: string;
+  readonly state: 'connecting' | 'up';
+  /** ms since 1970. */
+  readonly since: number;
+  readonly connections: number;
+  /** Bytes of login scripts written. */
+  readonly script: number;
+  readonly cause?: string;
+}
+
+function read<T>(path: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch {
+    return undefined;
+  }
+}
+
+/** undefined while there is none. */
+export function readGateStatus(state: string): GateStatus | undefined {
+  return read(join(state, 'gate', 'status.json'));
+}
+
+export function readUpperStatus(state: string, name: string): UpperStatus | undefined {
+  return read(join(state, 'upper', name, 'status.json'));
+}
+
+export function readSupervisorStatus(state: string): SupervisorStatus | undefined {
+  return read(join(state, 'supervisor', 'status.json'));
+}
+
+/** Adds up the counters of one kind. */
+export function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}
