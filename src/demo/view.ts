@@ -69,7 +69,8 @@ function stages(picture: Picture): [string, string, string][] {
       `sends, ${picture.protocol === '' ? 'TLS' : picture.protocol}`,
       upper
         ? `${number(upper.answered)} answered · ${number(upper.refused)} refused · ` +
-          `${number(journalled - upper.answered - upper.refused - upper.expired)} pending`
+          // The two status files are of different moments.
+          `${number(Math.max(0, journalled - upper.answered - upper.refused - upper.expired))} pending`
         : 'connecting',
     ],
     [
@@ -100,7 +101,7 @@ export function drawPicture(picture: Picture, colours: boolean): string[] {
     '',
     ...stages(picture).flatMap(([name, role, text], i) => [
       ...(i === 0 ? [] : [c.dim('    │')]),
-      `  ${c.cyan(fit(name, 8))} ${c.dim(fit(role, 34))} ${text}`,
+      `  ${c.cyan(fit(name, 8))} ${c.dim(fit(role, 38))} ${text}`,
     ]),
     '',
     `  ${c.bold('bytes sent down')}  login script: ${number(down.script)}, ` +

@@ -188,7 +188,7 @@ export class JournalWriter {
   }
 
   #beginSegment(): void {
-    const first = this.#sequence + 1;
+    const first = this.#sequence - this.#pending + 1;
     const { channel, sources, rules, counters } = this.#options;
     const header = formatHeader({
       version: 1,

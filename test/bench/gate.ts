@@ -1,0 +1,69 @@
+/** The gate alone: decode, decide, rebuild, journal with fdatasync per batch, as its real process. */
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makePipes } from '../../src/supervisor/pipes.js';
+import { readUsage } from '../../src/supervisor/usage.js';
+import { FD, type GateSettings } from '../../src/wire/settings.js';
+import { readGateStatus } from '../../src/wire/status.js';
+import { makePolicy } from './lines.js';
+import { DIST, type Run, SCRATCH } from './relay.js';
+
+export async function runGate(count: number): Promise<Run> {
+  mkdirSync(SCRATCH, { recursive: true });
+  const directory = mkdtempSync(join(SCRATCH, 'gate-'));
+  const settings: GateSettings = {
+    sources: ['plant'],
+    channels: [
+      {
+        name: 'public',
+        directory: join(directory, 'journal'),
+        retain: { size: 2 ** 32, age: 86_400_000 },
+      },
+    ],
+    policies: [{ file: 'policy.yaml', text: makePolicy(false) }],
+    directory: join(directory, 'gate'),
+  };
+  writeFileSync(join(directory, 'settings'), JSON.stringify(settings));
+  const pipe = makePipes(join(directory, 'run'), ['pipe']).get('pipe')!;
+  const settingsFd = openSync(join(directory, 'settings'), 'r');
+  const stdio: (number | 'ignore' | 'inherit')[] = ['ignore', 'ignore', 'ignore', settingsFd];
+  for (let fd = 4; fd < FD.pipe; fd++) stdio[fd] = 'ignore';
+  stdio[FD.pipe] = pipe.read;
+  const gate = spawn(process.execPath, [join(DIST, 'gate/main.js'), 'tidegate'], { stdio });
+  const feeder = fileURLToPath(new URL('./feeder.js', import.meta.url));
+  const feed = spawn(process.execPath, [feeder, String(count)], {
+    stdio: ['ignore', 'pipe', 'inherit', pipe.write],
+  });
+  closeSync(pipe.read);
+  closeSync(pipe.write);
+  let text = '';
+  feed.stdout!.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  const said = async (word: string): Promise<string> => {
+    while (!text.includes(`${word}`)) await new Promise((resolve) => setTimeout(resolve, 5));
+    return new RegExp(`${word} ?(\\d*)`).exec(text)![1]!;
+  };
+  await said('ready');
+  while (!readGateStatus(directory)) await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const before = readUsage(gate.pid!)!;
+  feed.kill('SIGUSR2');
+  let usage = before;
+  const poll = setInterval(() => {
+    const now = readUsage(gate.pid!);
+    // A process that has ended, and is not yet waited for, has no memory.
+    if (now && now.memory > 0) usage = now;
+  }, 5);
+  await new Promise((resolve) => gate.on('exit', resolve));
+  const last = process.hrtime.bigint();
+  clearInterval(poll);
+  const seconds = Number(last - BigInt(await said('first'))) / 1e9;
+  const plant = readGateStatus(directory)!.sources['plant']!;
+  if (plant.in !== count || plant.permitted !== count * 0.4 || plant.denied !== count * 0.6) {
+    throw new Error(`the sums do not hold: ${JSON.stringify(plant)}`);
+  }
+  closeSync(settingsFd);
+  rmSync(directory, { recursive: true, force: true });
+  return { seconds, cpu: { gate: usage.cpu - before.cpu }, memory: usage.memory };
+}

@@ -1,0 +1,128 @@
+/** `npm run bench`: speed of the gate alone and of the whole path, beside a relay that only copies. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Child } from './child.js';
+import { runGate } from './gate.js';
+import { PERMITTED_SHARE } from './lines.js';
+import { makeCertificates, type Run, runPath, SCRATCH } from './relay.js';
+
+const RUNS = Number(process.env['BENCH_RUNS'] ?? 5);
+const MILLION = 1_000_000;
+const STEP = 50_000;
+/** SENDs outstanding: the upper window open. */
+const WINDOW = 20_000;
+
+/** BBR paces on the loopback too, which makes figures meaningless: a namespace of our own has reno. */
+function enterNamespace(): void {
+  if (process.env['BENCH_INSIDE'] !== undefined) return;
+  const script =
+    'ip link set lo up && (sysctl -q -w net.ipv4.tcp_congestion_control=reno || true) && exec "$@"';
+  const inside = ['sh', '-c', script, 'sh', process.execPath, fileURLToPath(import.meta.url)];
+  const flags = process.getuid?.() === 0 ? ['-n'] : ['-rn'];
+  const env = { ...process.env, BENCH_INSIDE: '1' };
+  if (spawnSync('unshare', [...flags, 'true']).status !== 0) {
+    console.log('no network namespace can be had: figures are of the machine as it is');
+    return;
+  }
+  const { status } = spawnSync('unshare', [...flags, ...inside, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env,
+  });
+  process.exit(status ?? 1);
+}
+
+async function runPlain(count: number): Promise<Run> {
+  mkdirSync(SCRATCH, { recursive: true });
+  const directory = mkdtempSync(join(SCRATCH, 'plain-'));
+  await makeCertificates(directory);
+  const generator = new Child('generator', [String(count), '0']);
+  const sink = new Child('sink', [directory, String(count), '0']);
+  const plain = new Child('plain', [
+    directory,
+    await generator.word('port'),
+    await sink.word('port'),
+  ]);
+  await generator.word('ready');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const before = plain.usage().cpu;
+  generator.process.kill('SIGUSR2');
+  const first = BigInt(await generator.word('first'));
+  const seconds = Number(BigInt(await sink.word('last')) - first) / 1e9;
+  const { cpu, memory } = plain.usage();
+  for (const child of [generator, sink, plain]) child.stop();
+  rmSync(directory, { recursive: true, force: true });
+  return { seconds, cpu: { copy: cpu - before }, memory };
+}
+
+function fail(reason: string): never {
+  throw new Error(reason);
+}
+
+/** The highest rate offered, in steps of 50,000/s, at which not one event is lost. */
+async function runSaturated(count: number, share: number, from: number): Promise<Run> {
+  let best: Run | undefined;
+  for (let rate = from; ; rate += STEP) {
+    const run = await runPath({ count, rate, single: false, share, window: WINDOW });
+    if (!run) return best ?? fail(`events were lost at ${rate}/s`);
+    best = run;
+    // What is taken at half the pace that it is offered has been queued, not sustained.
+    if (count / run.seconds < 0.9 * rate) return best;
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)]!;
+}
+
+async function measure(name: string, count: number, run: () => Promise<Run>): Promise<void> {
+  const runs: Run[] = [];
+  for (let i = 0; i < RUNS; i++) {
+    process.stderr.write(`\r${name}: run ${i + 1} of ${RUNS} ...   `);
+    runs.push(await run());
+  }
+  process.stderr.write('\r\x1b[K');
+  const rate = median(runs.map(({ seconds }) => count / seconds));
+  const roles = Object.keys(runs[0]!.cpu).filter((role) => role !== 'dial' && role !== 'lower');
+  const cost = roles.map((role) => {
+    const each = median(runs.map(({ cpu }) => (cpu[role]! * 1000) / count));
+    return `${role} ${each.toFixed(2)}`;
+  });
+  const latency =
+    runs[0]!.p50 === undefined
+      ? '-'
+      : `${median(runs.map(({ p50 }) => p50!)).toFixed(2)}/${median(runs.map(({ p99 }) => p99!)).toFixed(2)}`;
+  const memory = median(runs.map((r) => r.memory)) / 2 ** 20;
+  console.log(
+    `${name.padEnd(44)} ${Math.round(rate).toLocaleString('en-US').padStart(10)}  ` +
+      `${latency.padStart(11)}  ${memory.toFixed(0).padStart(5)}  ${cost.join(', ')}`,
+  );
+}
+
+enterNamespace();
+const tcp = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim();
+const disk = execFileSync('df', ['--output=fstype', '.'], { encoding: 'utf8' }).split('\n')[1];
+console.log(
+  `${cpus().length} x ${cpus()[0]!.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, ` +
+    `Node ${process.version}, TCP ${tcp}, journal on ${disk!}; median of ${RUNS}; generator and sink ` +
+    'on the same cores; 106-byte lines, 200 rules',
+);
+console.log(
+  `${''.padEnd(44)} ${'events/s'.padStart(10)}  ${'p50/p99 ms'.padStart(11)}  ${'MiB'.padStart(5)}  CPU µs per event`,
+);
+await measure('gate alone, 40 % permitted, fdatasync', 4 * MILLION, () => runGate(4 * MILLION));
+await measure('whole path saturated, 40 % permitted', 2 * MILLION, () =>
+  runSaturated(2 * MILLION, PERMITTED_SHARE, 300_000),
+);
+await measure('whole path saturated, all permitted', MILLION, () =>
+  runSaturated(MILLION, 1, 200_000),
+);
+await measure('whole path, 10,000/s, an event a write', 100_000, async () => {
+  const paced = { count: 100_000, rate: 10_000, single: true, share: 1, window: 1000 };
+  return (await runPath(paced)) ?? fail('events were lost at 10,000/s');
+});
+await measure('compared: one process copies TCP to TLS', 2 * MILLION, () => runPlain(2 * MILLION));
+rmSync(SCRATCH, { recursive: true, force: true });
