@@ -70,7 +70,7 @@ export class Portal {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#sockets.delete(socket));
     socket.write('tidegate demo portal\r\n+OK - Success.\r\n');
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       const lines = (rest + chunk.toString('latin1')).split('\r\n');
       rest = lines.pop()!.slice(0, 8192);
       let answers = '';

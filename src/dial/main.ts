@@ -11,9 +11,9 @@ import { connect } from 'node:net';
 import { PATIENCE } from '../dialing/schedule.js';
 import { type Outcome, serveConnections } from '../dialing/serve.js';
 import { openLog } from '../wire/log.js';
-import { type DialSettings, takeSettings } from '../wire/settings.js';
+import { takeSettings } from '../wire/settings.js';
 
-const { name, host, port } = takeSettings<DialSettings>();
+const { name, host, port } = takeSettings('dial');
 
 function dial(): Promise<Outcome> {
   return new Promise((resolve) => {

@@ -12,7 +12,6 @@ import {
   Lexer,
   LineCounter,
   type Node,
-  type ParsedNode,
   parseAllDocuments,
   visit,
 } from 'yaml';
@@ -213,7 +212,7 @@ export function parseDocument(text: string, file: string): Field {
   guardDepth(text, file);
   for (let i = 0; i >= 0; i = text.indexOf('\n', i) + 1 || -1) lines.addNewLine(i);
   guardTokens(text, at);
-  const documents = parseAllDocuments<ParsedNode>(text, {
+  const documents = parseAllDocuments(text, {
     version: '1.2',
     schema: 'core',
     strict: true,

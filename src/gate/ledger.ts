@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path';
 import { type AuditLog, NO_AUDIT } from '../audit/audit.js';
-import { BATCH_BYTES, JournalWriter } from '../journal/writer.js';
+import { BATCH_BYTES } from '../journal/format.js';
+import { JournalWriter } from '../journal/writer.js';
 import type { GateSettings } from '../wire/settings.js';
 import { adoptCounters, COUNTERS } from './counters.js';
 

@@ -17,7 +17,8 @@ import { EXIT } from '../wire/exit.js';
 import { replaceJson } from '../wire/file.js';
 import { FrameReader } from '../wire/frame.js';
 import { openLog } from '../wire/log.js';
-import { FD, type GateSettings, takeSettings } from '../wire/settings.js';
+import { FD } from '../wire/fd.js';
+import { takeSettings } from '../wire/settings.js';
 import { describeCounters } from './counters.js';
 import { Intake } from './intake.js';
 import { Ledger } from './ledger.js';
@@ -30,7 +31,7 @@ const GATHER = 2;
 const STATUS_EVERY = 250;
 const EXPIRE_EVERY = 60_000;
 
-const settings = takeSettings<GateSettings>();
+const settings = takeSettings('gate');
 const log = openLog('gate');
 const compiled = compilePolicies(
   settings.policies.map(({ file, text }) => parsePolicy(text, file)),
@@ -127,7 +128,7 @@ function open(source: number): Promise<void> {
         pipe.pause();
         setTimeout(pipe.resume, REST);
       },
-      end: () => resolve(),
+      ended: () => resolve(),
     });
   });
 }

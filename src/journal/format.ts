@@ -33,6 +33,9 @@ export const COUNTERS = 36; // f64 each
 
 const TWO32 = 0x1_0000_0000;
 
+/** A batch that has grown to this is committed before another frame is taken. */
+export const BATCH_BYTES = 512 * 1024;
+
 /** Largest record that a reader accepts: a mark of 256 sources. */
 export const MAX_RECORD = 128 * 1024;
 

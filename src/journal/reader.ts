@@ -6,6 +6,7 @@
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  BATCH_BYTES,
   checkRecord,
   EVENT,
   KIND,
@@ -17,7 +18,6 @@ import {
   sortSegments,
 } from './format.js';
 import { readHeader } from './scan.js';
-import { BATCH_BYTES } from './writer.js';
 
 /** The last record that a reader is done with. */
 export interface Position {

@@ -20,6 +20,7 @@ import {
 import { join } from 'node:path';
 import { MAX_BODY, writeU16 } from '../event/layout.js';
 import {
+  BATCH_BYTES,
   BODY,
   EVENT,
   EVENT_OVERHEAD,
@@ -38,8 +39,6 @@ import {
 } from './format.js';
 import { type Scan, scanSegment } from './scan.js';
 
-/** A batch that has grown to this is committed before another frame is taken. */
-export const BATCH_BYTES = 512 * 1024;
 /** A frame's worth of records, the shortest lines of all, comes on top of that. */
 const BUFFER_BYTES = 2 * BATCH_BYTES;
 

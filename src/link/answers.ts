@@ -29,7 +29,10 @@ export class AnswerReader {
     let at = 0;
     while (at < chunk.length) {
       const newline = chunk.indexOf(NEWLINE, at);
-      if (newline < 0) return this.#keep(chunk, at, chunk.length);
+      if (newline < 0) {
+        this.#keep(chunk, at, chunk.length);
+        return;
+      }
       let more;
       if (this.#length === 0 && !this.#overlong && newline - at <= MAX_ANSWER) {
         more = this.#take(chunk, at, newline, deliver);

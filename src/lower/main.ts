@@ -10,10 +10,11 @@
 import { serveConnections } from '../dialing/serve.js';
 import { buildLogin } from '../link/login.js';
 import { openLog } from '../wire/log.js';
-import { FD, type LowerSettings, takeSecret, takeSettings } from '../wire/settings.js';
+import { FD } from '../wire/fd.js';
+import { takeSecret, takeSettings } from '../wire/settings.js';
 import { logIn } from './session.js';
 
-const settings = takeSettings<LowerSettings>();
+const settings = takeSettings('lower');
 const script = buildLogin({ ...settings, password: takeSecret(FD.password) });
 
 await serveConnections(

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import type { RawHandle } from '../wire/handover.js';
 import { withParent } from '../wire/parent.js';
-import { FD } from '../wire/settings.js';
+import { FD } from '../wire/fd.js';
 import { entryOf, type Role } from './table.js';
 
 /** What a process is started with, by descriptor number. */

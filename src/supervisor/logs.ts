@@ -45,7 +45,7 @@ export function collectLog(fd: number, from: string): void {
       rest = lines.pop()!.slice(0, MAX_LINE);
       for (const line of lines) if (line !== '') emit(line.slice(0, MAX_LINE));
     },
-    end: () => undefined,
+    ended: () => undefined,
   });
   setInterval(() => {
     written = 0;

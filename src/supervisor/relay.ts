@@ -8,11 +8,12 @@ import type { Config, FileReference, LowerConfig, UpperConfig } from '../config/
 import { openSecret } from '../config/secret.js';
 import { replaceJson } from '../wire/file.js';
 import type { Logger } from '../wire/log.js';
+import { FD } from '../wire/fd.js';
 import {
   type DialSettings,
-  FD,
   type GateSettings,
   type LowerSettings,
+  type Settings,
   type UpperSettings,
 } from '../wire/settings.js';
 import { launch } from './launch.js';
@@ -104,7 +105,7 @@ export class Relay {
   }
 
   /** An open file with a process's settings, made once: a full disk must not stop a reconnection. */
-  #settingsFile(name: string, settings: unknown): number {
+  #settingsFile(name: string, settings: Partial<Settings>): number {
     let fd = this.#settings.get(name);
     if (fd === undefined) {
       const path = join(this.#config.state, 'run', 'settings');
@@ -147,7 +148,9 @@ export class Relay {
       policies: checked.policies,
       directory: join(config.state, 'gate'),
     };
-    const files: Record<number, number> = { [FD.settings]: this.#settingsFile('gate', settings) };
+    const files: Record<number, number> = {
+      [FD.settings]: this.#settingsFile('gate', { gate: settings }),
+    };
     config.lowers.forEach(({ name }, i) => {
       files[FD.pipe + i] = this.#pipe(`pipe ${name}`).read;
     });
@@ -175,7 +178,7 @@ export class Relay {
         dialler: () => {
           const secret = openSecret(password.field, password.path);
           const files = {
-            [FD.settings]: this.#settingsFile(`lower ${name}`, settings),
+            [FD.settings]: this.#settingsFile(`lower ${name}`, { lower: settings }),
             [FD.password]: secret,
           };
           return this.#launch('lower', name, [name], { files, ipc: true }, [secret]);
@@ -207,7 +210,9 @@ export class Relay {
         name,
         log: this.#log.child({ link: `upper ${name}` }),
         dialler: () => {
-          const files = { [FD.settings]: this.#settingsFile(`dial ${name}`, dialSettings) };
+          const files = {
+            [FD.settings]: this.#settingsFile(`dial ${name}`, { dial: dialSettings }),
+          };
           return this.#launch('dial', name, [name], { files, ipc: true });
         },
         // Secrets and certificates are opened anew for each connection: a changed file counts.
@@ -218,7 +223,10 @@ export class Relay {
             [FD.ca]: openFile(tls.ca),
             [FD.cert]: openFile(tls.cert),
           };
-          const files = { ...opened, [FD.settings]: this.#settingsFile(`upper ${name}`, settings) };
+          const files = {
+            ...opened,
+            [FD.settings]: this.#settingsFile(`upper ${name}`, { upper: settings }),
+          };
           return this.#launch('upper', name, [name], { socket, files }, Object.values(opened));
         },
       },

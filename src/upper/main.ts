@@ -16,7 +16,8 @@ import { escapeText } from '../link/answers.js';
 import { type Cause, EXIT } from '../wire/exit.js';
 import { replaceJson } from '../wire/file.js';
 import { openLog } from '../wire/log.js';
-import { FD, takeSecret, takeSettings, takeText, type UpperSettings } from '../wire/settings.js';
+import { FD } from '../wire/fd.js';
+import { takeSecret, takeSettings, takeText } from '../wire/settings.js';
 import { Cursor } from './cursor.js';
 import { Rejects } from './rejects.js';
 import { Sender } from './sender.js';
@@ -32,7 +33,7 @@ const LAST_ANSWERS = 1500;
 /** Answers to nothing, before the server is taken for hostile. */
 const MAX_STRAY = 10_000;
 
-const settings = takeSettings<UpperSettings>();
+const settings = takeSettings('upper');
 const password = takeSecret(FD.password);
 const key = takeText(FD.key);
 const log = openLog('upper', settings.name);
@@ -101,7 +102,7 @@ function writeStatus(state: 'connecting' | 'up' | 'down'): void {
 }
 
 socket.on('secureConnect', () => session.begin());
-socket.on('data', (chunk) => {
+socket.on('data', (chunk: Buffer) => {
   session.take(chunk);
   if (!session.ready) return;
   sender.endRead();

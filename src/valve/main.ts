@@ -9,7 +9,7 @@
  */
 import { readDescriptor, writeDescriptor } from '../wire/descriptor.js';
 import { type Cause, EXIT } from '../wire/exit.js';
-import { FD } from '../wire/settings.js';
+import { FD } from '../wire/fd.js';
 import { Framer } from './framer.js';
 
 /** Neither an event nor a sign of life for this many seconds is a dead link. */
@@ -45,14 +45,17 @@ function end(why: Cause): void {
 const connection = readDescriptor(FD.socket, 64 * 1024, {
   data(chunk) {
     framer.push(chunk);
-    if (framer.refused) return end('refused');
+    if (framer.refused) {
+      end('refused');
+      return;
+    }
     if (!writing) writeNext();
     if (chunk.length < SMALL_READ) {
       connection.pause();
       setTimeout(connection.resume, REST);
     }
   },
-  end: (error) => end(error === undefined ? 'eof' : 'reset'),
+  ended: (error) => end(error === undefined ? 'eof' : 'reset'),
 });
 
 // Ticks are counted, not a clock compared: a valve that was stopped first reads what has come.

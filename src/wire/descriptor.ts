@@ -6,17 +6,17 @@
 import { Socket } from 'node:net';
 
 export interface Source {
-  /** Stops reading until `resume`; what the peer sends waits in the kernel. */
-  pause(): void;
-  resume(): void;
-  close(): void;
+  /** Stops reading until `resume`: what the peer sends waits in the kernel. */
+  readonly pause: () => void;
+  readonly resume: () => void;
+  readonly close: () => void;
 }
 
 export interface SourceEvents {
   /** `chunk` is valid only during the call. */
   data(chunk: Uint8Array): void;
   /** The writer is gone: `undefined` after an orderly end, else what the kernel said. */
-  end(error: NodeJS.ErrnoException | undefined): void;
+  ended(error: NodeJS.ErrnoException | undefined): void;
 }
 
 /** Reads a pipe or a socket that was inherited as descriptor `fd`, into one buffer of `size`. */
@@ -36,7 +36,7 @@ export function readDescriptor(fd: number, size: number, events: SourceEvents): 
   };
   const socket = new Socket(options);
   socket.on('error', (error) => (failure = error));
-  socket.on('close', () => events.end(failure));
+  socket.on('close', () => events.ended(failure));
   socket.resume();
   return {
     pause: () => void socket.pause(),

@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs';
 import pino, { type Logger } from 'pino';
 import { EXIT } from './exit.js';
-import { FD } from './settings.js';
+import { FD } from './fd.js';
 
 export type { Logger };
 

@@ -1,20 +1,6 @@
 /** What the supervisor hands to each process at its start: settings and secrets, by descriptor. */
 import { closeSync, fstatSync, readSync } from 'node:fs';
-
-/** Descriptors by number, the same in every process that has them. */
-export const FD = {
-  /** valve: the logged-in socket; upper: the connection. */
-  socket: 0,
-  log: 2,
-  settings: 3,
-  password: 4,
-  key: 5,
-  /** upper: PEM files of the authority and of its own certificate. */
-  ca: 6,
-  cert: 7,
-  /** valve: the pipe to the gate; gate: the first of the pipes from the valves. */
-  pipe: 8,
-} as const;
+import { FD } from './fd.js';
 
 export interface LowerSettings {
   readonly name: string;
@@ -56,9 +42,18 @@ export interface UpperSettings {
   readonly servername: string;
 }
 
-/** Reads the settings that the supervisor wrote; it and the process agree on T. */
-export function takeSettings<T>(): T {
-  return JSON.parse(takeText(FD.settings)) as T;
+/** What each process is told. */
+export interface Settings {
+  readonly lower: LowerSettings;
+  readonly dial: DialSettings;
+  readonly gate: GateSettings;
+  readonly upper: UpperSettings;
+}
+
+/** Reads the settings that the supervisor wrote for a process of this role. */
+export function takeSettings<R extends keyof Settings>(role: R): Settings[R] {
+  const all = JSON.parse(takeText(FD.settings)) as Settings;
+  return all[role];
 }
 
 /**

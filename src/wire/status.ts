@@ -75,9 +75,9 @@ export interface LinkStatus {
   readonly cause?: string;
 }
 
-function read<T>(path: string): T | undefined {
+function read(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
+    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
   } catch {
     return undefined;
   }
@@ -85,15 +85,15 @@ function read<T>(path: string): T | undefined {
 
 /** undefined while there is none. */
 export function readGateStatus(state: string): GateStatus | undefined {
-  return read(join(state, 'gate', 'status.json'));
+  return read(join(state, 'gate', 'status.json')) as GateStatus | undefined;
 }
 
 export function readUpperStatus(state: string, name: string): UpperStatus | undefined {
-  return read(join(state, 'upper', name, 'status.json'));
+  return read(join(state, 'upper', name, 'status.json')) as UpperStatus | undefined;
 }
 
 export function readSupervisorStatus(state: string): SupervisorStatus | undefined {
-  return read(join(state, 'supervisor', 'status.json'));
+  return read(join(state, 'supervisor', 'status.json')) as SupervisorStatus | undefined;
 }
 
 /** Adds up the counters of one kind. */

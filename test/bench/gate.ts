@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makePipes } from '../../src/supervisor/pipes.js';
 import { readUsage } from '../../src/supervisor/usage.js';
-import { FD, type GateSettings } from '../../src/wire/settings.js';
+import { FD } from '../../src/wire/fd.js';
+import { type GateSettings } from '../../src/wire/settings.js';
 import { readGateStatus } from '../../src/wire/status.js';
 import { makePolicy } from './lines.js';
 import { DIST, type Run, SCRATCH } from './relay.js';
@@ -25,7 +26,7 @@ export async function runGate(count: number): Promise<Run> {
     policies: [{ file: 'policy.yaml', text: makePolicy(false) }],
     directory: join(directory, 'gate'),
   };
-  writeFileSync(join(directory, 'settings'), JSON.stringify(settings));
+  writeFileSync(join(directory, 'settings'), JSON.stringify({ gate: settings }));
   const pipe = makePipes(join(directory, 'run'), ['pipe']).get('pipe')!;
   const settingsFd = openSync(join(directory, 'settings'), 'r');
   const stdio: (number | 'ignore' | 'inherit')[] = ['ignore', 'ignore', 'ignore', settingsFd];
@@ -41,7 +42,7 @@ export async function runGate(count: number): Promise<Run> {
   let text = '';
   feed.stdout!.on('data', (chunk: Buffer) => (text += chunk.toString()));
   const said = async (word: string): Promise<string> => {
-    while (!text.includes(`${word}`)) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!text.includes(word)) await new Promise((resolve) => setTimeout(resolve, 5));
     return new RegExp(`${word} ?(\\d*)`).exec(text)![1]!;
   };
   await said('ready');

@@ -38,7 +38,7 @@ const server = createServer(
     socket.setNoDelay(true);
     socket.write('bench\r\n+OK\r\n');
     socket.on('error', () => socket.destroy());
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       let lines = 0;
       for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines++;
       for (let left = lines; left > 0; left -= 4096) {

@@ -1,0 +1,14 @@
+/** Descriptors by number, the same in every process that has them. */
+export const FD = {
+  /** valve: the logged-in socket; upper: the connection. */
+  socket: 0,
+  log: 2,
+  settings: 3,
+  password: 4,
+  key: 5,
+  /** upper: PEM files of the authority and of its own certificate. */
+  ca: 6,
+  cert: 7,
+  /** valve: the pipe to the gate; gate: the first of the pipes from the valves. */
+  pipe: 8,
+} as const;

@@ -1,0 +1,336 @@
+/**
+ * Who may import what: folders, node: builtins, packages. What this table does not grant is refused.
+ *
+ * One way is structure: an edge that points downward is never the answer.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import ts from 'typescript';
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url));
+
+interface Grants {
+  /** Folders of src/, or single files of them. */
+  readonly own: readonly string[];
+  readonly node: readonly string[];
+  readonly packages: readonly string[];
+}
+
+const TABLE: Readonly<Record<string, Grants>> = {
+  // pure
+  event: { own: [], node: [], packages: [] },
+  document: { own: [], node: [], packages: ['yaml'] },
+  policy: {
+    own: ['document', 'event'],
+    node: [],
+    packages: ['node-vscp-class', 'node-vscp-type'],
+  },
+  // libraries
+  wire: { own: ['event'], node: ['fs', 'net', 'path', 'zlib'], packages: ['pino'] },
+  link: { own: ['event'], node: [], packages: [] },
+  journal: { own: ['event'], node: ['fs', 'path'], packages: [] },
+  audit: { own: [], node: [], packages: [] },
+  config: { own: ['document', 'event', 'policy'], node: ['crypto', 'fs', 'path'], packages: [] },
+  dialing: { own: ['wire'], node: ['net', 'timers/promises'], packages: [] },
+  pki: { own: [], node: ['crypto', 'fs/promises', 'net', 'path'], packages: ['node-forge'] },
+  // processes, in the order of the flow
+  supervisor: {
+    own: ['config', 'link/answers', 'wire'],
+    node: ['child_process', 'crypto', 'fs', 'path', 'url', 'util'],
+    packages: [],
+  },
+  lower: { own: ['dialing', 'link/answers', 'link/login', 'wire'], node: ['net'], packages: [] },
+  valve: {
+    own: ['wire/descriptor', 'wire/exit', 'wire/fd', 'wire/frame'],
+    node: [],
+    packages: [],
+  },
+  gate: {
+    own: ['audit', 'event', 'journal', 'policy', 'wire'],
+    node: ['fs', 'path'],
+    packages: [],
+  },
+  dial: { own: ['dialing', 'wire'], node: ['net'], packages: [] },
+  upper: {
+    own: [
+      'event',
+      'journal/crc',
+      'journal/format',
+      'journal/reader',
+      'link/answers',
+      'link/send',
+      'wire',
+    ],
+    node: ['fs', 'net', 'path', 'tls'],
+    packages: [],
+  },
+  // no part of the relay
+  demo: {
+    own: ['event', 'pki', 'wire/parent', 'wire/status'],
+    node: [
+      'child_process',
+      'crypto',
+      'fs',
+      'net',
+      'os',
+      'path',
+      'timers/promises',
+      'tls',
+      'url',
+      'util',
+    ],
+    packages: [],
+  },
+  cli: {
+    own: ['config', 'document', 'pki', 'wire/parent'],
+    node: ['child_process', 'fs', 'fs/promises', 'url', 'util'],
+    packages: [],
+  },
+};
+
+/** What no code of a process may reach, through whatever it imports. */
+const OUT_OF_REACH: Readonly<Record<string, readonly RegExp[]>> = {
+  lower: [
+    /^journal\//,
+    /^gate\//,
+    /^upper\//,
+    /^policy\//,
+    /^link\/send/,
+    /^node:(tls|child_process)/,
+  ],
+  valve: [/^journal\//, /^link\//, /^config\//, /^node:(?!net$|zlib$)/, /^pino/],
+  gate: [/^link\//, /^config\//, /^dialing\//, /^node:(tls|child_process|http|dgram|dns)/],
+  dial: [/^journal\//, /^event\//, /^link\//, /^policy\//, /^node:(tls|child_process)/],
+  upper: [
+    /^journal\/writer/,
+    /^gate\//,
+    /^lower\//,
+    /^dialing\//,
+    /^link\/login/,
+    /^config\//,
+    /^node:child_process/,
+  ],
+  supervisor: [/^link\/(send|login)/, /^journal\//, /^dialing\//, /^node:tls/],
+};
+
+/** node:net gives sockets: which files may have it, and what of it. */
+const NET: Readonly<Record<string, readonly string[]>> = {
+  'wire/descriptor': ['Socket'],
+  'wire/handover': ['type Socket'],
+  'dialing/serve': ['type Socket'],
+  'lower/session': ['connect'],
+  'dial/main': ['connect'],
+  'upper/main': ['Socket'],
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly names: readonly string[];
+  readonly typeOnly: boolean;
+}
+
+function filesOf(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return filesOf(path);
+    return /\.ts$/.test(entry.name) && !entry.name.endsWith('.d.ts') ? [path] : [];
+  });
+}
+
+const moduleName = (path: string): string => relative(SRC, path).replace(/\.ts$/, '');
+const parse = (path: string): ts.SourceFile =>
+  ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ES2023, true);
+
+function importsOf(path: string): Import[] {
+  const found: Import[] = [];
+  const from = moduleName(path);
+  const add = (specifier: string, names: readonly string[], typeOnly: boolean): void => {
+    const to = specifier.startsWith('.')
+      ? moduleName(join(dirname(path), specifier.replace(/\.js$/, '.ts')))
+      : specifier;
+    found.push({ from, to, names, typeOnly });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+      const clause = node.importClause;
+      const bindings = clause?.namedBindings;
+      const names =
+        bindings && ts.isNamedImports(bindings)
+          ? bindings.elements.map((element) =>
+              clause?.isTypeOnly === true || element.isTypeOnly
+                ? `type ${element.name.text}`
+                : element.name.text,
+            )
+          : ['*'];
+      const typeOnly = names.every((name) => name.startsWith('type '));
+      add(node.moduleSpecifier.text, names, typeOnly);
+    } else if (ts.isExportDeclaration(node) && node.moduleSpecifier) {
+      add((node.moduleSpecifier as ts.StringLiteral).text, ['*'], node.isTypeOnly);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(parse(path));
+  return found;
+}
+
+const FILES = filesOf(SRC);
+const IMPORTS = FILES.flatMap(importsOf);
+const folderOf = (name: string): string => name.split('/')[0]!;
+
+await t.test('every import is granted by the table', (t) => {
+  for (const { from, to } of IMPORTS) {
+    const folder = folderOf(from);
+    const grants = TABLE[folder];
+    if (!grants) {
+      t.fail(`src/${folder} is not in the table`);
+      continue;
+    }
+    const granted = to.startsWith('node:')
+      ? grants.node.includes(to.slice(5))
+      : existsSync(join(SRC, `${to}.ts`))
+        ? folderOf(to) === folder ||
+          grants.own.some((own) => to === own || to.startsWith(`${own}/`))
+        : grants.packages.includes(to);
+    t.ok(granted, `${from} imports ${to}`);
+  }
+  t.end();
+});
+
+await t.test('the table grants nothing that is not used', (t) => {
+  for (const [folder, grants] of Object.entries(TABLE)) {
+    const used = IMPORTS.filter(({ from }) => folderOf(from) === folder).map(({ to }) => to);
+    for (const own of grants.own) {
+      t.ok(
+        used.some((to) => to === own || to.startsWith(`${own}/`)),
+        `${folder} uses ${own}`,
+      );
+    }
+    for (const name of grants.node)
+      t.ok(used.includes(`node:${name}`), `${folder} uses node:${name}`);
+    for (const name of grants.packages) t.ok(used.includes(name), `${folder} uses ${name}`);
+  }
+  t.end();
+});
+
+const PROCESSES = Object.keys(TABLE).filter((folder) => existsSync(join(SRC, folder, 'main.ts')));
+
+await t.test('processes never import each other', (t) => {
+  t.same(
+    PROCESSES,
+    ['supervisor', 'lower', 'valve', 'gate', 'dial', 'upper', 'demo', 'cli'],
+    'a folder is a process if and only if it has a main.ts',
+  );
+  for (const { from, to } of IMPORTS) {
+    const target = folderOf(to);
+    if (!PROCESSES.includes(target) || to.startsWith('node:')) continue;
+    t.equal(target, folderOf(from), `${from} imports ${to}`);
+  }
+  t.end();
+});
+
+/** Everything that is loaded with a module. */
+function reach(name: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(name)) return seen;
+  seen.add(name);
+  for (const { from, to, typeOnly } of IMPORTS) if (from === name && !typeOnly) reach(to, seen);
+  return seen;
+}
+
+await t.test('what a process must not have, it does not load through others either', (t) => {
+  for (const [folder, forbidden] of Object.entries(OUT_OF_REACH)) {
+    for (const name of reach(`${folder}/main`)) {
+      for (const pattern of forbidden) t.notMatch(name, pattern, `${folder} loads ${name}`);
+    }
+  }
+  t.end();
+});
+
+await t.test('sockets are to be had in few places, and no more of them than named', (t) => {
+  const relay = IMPORTS.filter(({ from }) => !['demo', 'cli', 'pki'].includes(folderOf(from)));
+  for (const { from, names } of relay.filter(({ to }) => to === 'node:net')) {
+    for (const name of names)
+      t.ok(NET[from]?.includes(name), `${from} imports ${name} of node:net`);
+  }
+  for (const { from } of relay.filter(({ to }) => /^node:(tls|http|https|dgram|dns)/.test(to))) {
+    t.equal(from, 'upper/main', 'only upper speaks TLS');
+  }
+  t.end();
+});
+
+/** Calls `receiver.method(...)` in a file, as text. */
+function callsOf(path: string, methods: readonly string[]): string[] {
+  const calls: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
+      if (methods.includes(node.expression.name.text)) calls.push(node.expression.getText());
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(parse(path));
+  return calls;
+}
+
+await t.test('below the journal one call writes to a socket: that of the login script', (t) => {
+  const below = ['lower', 'valve', 'gate', 'dial', 'dialing', 'supervisor', 'wire', 'link'];
+  const writes = FILES.filter((path) => below.includes(folderOf(moduleName(path)))).flatMap(
+    (path) => callsOf(path, ['write', 'end', 'pipe']).map((call) => `${moduleName(path)} ${call}`),
+  );
+  t.same(writes.sort(), [
+    'lower/session socket.write', // the login script, computed before the connection exists
+    'valve/main pipe.write', // frames into the pipe to the gate
+    'wire/descriptor socket.write', // a pipe's write end: a Socket that cannot read
+  ]);
+  t.end();
+});
+
+await t.test('nothing below the journal knows the SEND encoder, nothing above the login', (t) => {
+  for (const { from, to } of IMPORTS) {
+    if (to === 'link/send') t.equal(folderOf(from), 'upper');
+    if (to === 'link/login') t.equal(folderOf(from), 'lower');
+    if (to === 'journal/writer') t.match(from, /^gate\//);
+  }
+  const below = [
+    'event',
+    'wire',
+    'journal',
+    'lower',
+    'valve',
+    'gate',
+    'dial',
+    'dialing',
+    'supervisor',
+  ];
+  for (const path of FILES) {
+    if (!below.includes(folderOf(moduleName(path)))) continue;
+    const literals: string[] = [];
+    const visit = (node: ts.Node): void => {
+      if (ts.isStringLiteralLike(node)) literals.push(node.text);
+      ts.forEachChild(node, visit);
+    };
+    visit(parse(path));
+    for (const text of literals) t.notMatch(text, /\bSEND\b/, moduleName(path));
+  }
+  t.end();
+});
+
+await t.test('no code is loaded behind the table', (t) => {
+  for (const path of FILES) {
+    const visit = (node: ts.Node): void => {
+      if (ts.isCallExpression(node)) {
+        const callee = node.expression.getText();
+        t.notOk(node.expression.kind === ts.SyntaxKind.ImportKeyword, `${path}: dynamic import`);
+        t.notMatch(
+          callee,
+          /^(require|eval|Function|process\.(binding|dlopen)|createRequire)$/,
+          path,
+        );
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(parse(path));
+  }
+  t.end();
+});

@@ -1,0 +1,251 @@
+/**
+ * A relay of real processes for one test: configuration, certificates, supervisor, log, status.
+ *
+ * It needs dist/, which `npm test` builds first. All of it ends with the test.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+import { withParent } from '../../src/wire/parent.js';
+import {
+  type GateStatus,
+  readGateStatus,
+  readSupervisorStatus,
+  readUpperStatus,
+  type SupervisorStatus,
+  type UpperStatus,
+} from '../../src/wire/status.js';
+import { relayIdentity, trusted, UPPER_NAME } from '../fake/upper-pki.js';
+
+const SUPERVISOR = fileURLToPath(new URL('../../dist/supervisor/main.js', import.meta.url));
+/** How long a condition may take, ms: only a relay that hangs needs as much. */
+const PATIENCE = 45_000;
+const TICK = 20;
+/** Told to stop, a relay that takes longer than this, ms, is killed. */
+const STOP_PATIENCE = 15_000;
+
+/** Everything that is well-formed goes to the channel `public`. */
+export const PERMIT_ALL = `schema: tidegate-policy/v1
+policy: { id: all, revision: 1 }
+rules:
+  - { name: all, effect: permit, to: [public], match: { any: true } }
+`;
+
+export interface LowerEntry {
+  readonly name: string;
+  readonly port: number;
+  readonly host?: string;
+  /** `admin` and `secret` if not given, as FakeLower's. */
+  readonly user?: string;
+  readonly password?: string;
+  readonly filter?: string;
+  readonly mask?: string;
+}
+
+export interface UpperEntry {
+  readonly name: string;
+  readonly port: number;
+  readonly host?: string;
+  /** `relay` and `secret` if not given, as FakeUpper's. */
+  readonly user?: string;
+  readonly password?: string;
+  /** SENDs outstanding; that of the relay's options if not given. */
+  readonly window?: number;
+  /** `public` if not given. */
+  readonly channel?: string;
+  readonly timestamps?: 'datetime' | 'nanoseconds';
+  readonly servername?: string;
+}
+
+export interface RelayOptions {
+  readonly lowers: readonly LowerEntry[];
+  readonly uppers: readonly UpperEntry[];
+  /** The text of the policy file; PERMIT_ALL if not given. */
+  readonly policy?: string;
+  /** Of all uppers that have none of their own; 1 if not given. */
+  readonly window?: number;
+  /** The retention of every channel, as YAML. */
+  readonly retain?: string;
+  /** Of an earlier relay, to go on with its state; a fresh one if not given. */
+  readonly directory?: string;
+}
+
+/** A line of the relay's log; a line that is no JSON has a message only. */
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  /** Which process wrote it, as the supervisor knows; none: the supervisor itself. */
+  readonly from?: string;
+  readonly event?: string;
+  readonly [key: string]: unknown;
+}
+
+export class RunningRelay {
+  /** Every line of the log so far. */
+  readonly log: LogLine[] = [];
+  /** Holds the configuration, the secrets and the state. */
+  readonly directory: string;
+  readonly state: string;
+  readonly process: ChildProcess;
+  readonly #ended: Promise<number | null>;
+  #over = false;
+
+  constructor(directory: string, config: string) {
+    this.directory = directory;
+    this.state = join(directory, 'state');
+    const [command, args] = withParent(
+      [process.execPath, SUPERVISOR, 'tidegate', '-c', config],
+      'TERM',
+    );
+    this.process = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#collect();
+    this.#ended = new Promise((resolve) => {
+      this.process.on('close', (code) => {
+        this.#over = true;
+        resolve(code);
+      });
+    });
+  }
+
+  gate(): GateStatus | undefined {
+    return readGateStatus(this.state);
+  }
+
+  upper(name: string): UpperStatus | undefined {
+    return readUpperStatus(this.state, name);
+  }
+
+  supervisor(): SupervisorStatus | undefined {
+    return readSupervisorStatus(this.state);
+  }
+
+  /** The process id of a running process of the relay; undefined while it is not running. */
+  pid(role: string, name?: string): number | undefined {
+    return this.supervisor()?.processes.find(
+      (known) => known.process === role && (name === undefined || known.name === name),
+    )?.pid;
+  }
+
+  /** The first line of the log that the predicate holds for. */
+  logged(predicate: (line: LogLine) => boolean): LogLine | undefined {
+    return this.log.find(predicate);
+  }
+
+  /** Waits until a condition holds; `what` names it where it never does. */
+  async until(condition: () => boolean, what: string, patience = PATIENCE): Promise<void> {
+    const deadline = Date.now() + patience;
+    while (!condition()) {
+      if (this.#over || Date.now() > deadline) {
+        const reason = this.#over ? 'the relay ended' : `not within ${patience} ms`;
+        const last = this.log.slice(-12).map((line) => JSON.stringify(line));
+        const upto = [JSON.stringify(this.gate()), JSON.stringify(this.supervisor())];
+        throw new Error([`${what}: ${reason}`, ...last, ...upto].join('\n'));
+      }
+      await sleep(TICK);
+    }
+  }
+
+  /** Waits until every named link is up, or all of them. */
+  async untilUp(names?: readonly string[]): Promise<void> {
+    await this.until(() => {
+      const status = this.supervisor();
+      const links = [...(status?.lowers ?? []), ...(status?.uppers ?? [])];
+      const asked = links.filter(({ name }) => names?.includes(name) ?? true);
+      return asked.length > 0 && asked.every(({ state }) => state === 'up');
+    }, 'the links come up');
+  }
+
+  /** Ends the relay as an operator does; returns its exit code, null if it had to be killed. */
+  async stop(): Promise<number | null> {
+    this.process.kill('SIGTERM');
+    const timer = setTimeout(() => this.process.kill('SIGKILL'), STOP_PATIENCE);
+    const code = await this.#ended;
+    clearTimeout(timer);
+    return code;
+  }
+
+  /** Ends the supervisor without a word; the kernel ends its children. */
+  async kill(): Promise<void> {
+    this.process.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  #collect(): void {
+    let rest = '';
+    this.process.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) this.log.push(parseLine(line));
+    });
+  }
+}
+
+function parseLine(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return { level: 'none', msg: line };
+  }
+}
+
+/** Writes a configuration into the test's directory and starts the relay on it. */
+export async function startRelay(t: Test, options: RelayOptions): Promise<RunningRelay> {
+  if (!existsSync(SUPERVISOR)) throw new Error('dist/ is missing: npm run build');
+  const directory = options.directory ?? t.testdir({});
+  const [ca, own] = await Promise.all([trusted(), relayIdentity()]);
+  const write = (name: string, text: string): void => {
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+  };
+  mkdirSync(join(directory, 'state'), { recursive: true });
+  write('ca.pem', ca.certificate);
+  write('relay.pem', own.certificate);
+  write('relay.key', own.key);
+  write('policy.yaml', options.policy ?? PERMIT_ALL);
+  for (const { name, password = 'secret' } of options.lowers) write(`lower-${name}`, password);
+  for (const { name, password = 'secret' } of options.uppers) write(`upper-${name}`, password);
+  write('tidegate.yaml', configuration(options));
+  const relay = new RunningRelay(directory, join(directory, 'tidegate.yaml'));
+  t.teardown(() => relay.stop());
+  return relay;
+}
+
+/** YAML takes JSON's strings, so every value of a test is quoted by JSON. */
+function configuration(options: RelayOptions): string {
+  const { lowers, uppers, window = 1, retain = '{ size: 64MiB, age: 1d }' } = options;
+  const channels = new Set(['public', ...uppers.map(({ channel = 'public' }) => channel)]);
+  const entry = (fields: Readonly<Record<string, unknown>>): string =>
+    Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => `    ${key}: ${JSON.stringify(value)}\n`)
+      .join('');
+  const lowerText = lowers.map(
+    ({ name, port, host = '127.0.0.1', user = 'admin', filter, mask }) =>
+      `  ${name}:\n${entry({ host, port, user, password_file: `lower-${name}`, filter, mask })}`,
+  );
+  const upperText = uppers.map((upper) => {
+    const { name, port, host = '127.0.0.1', user = 'relay', channel = 'public' } = upper;
+    const { timestamps, servername = UPPER_NAME } = upper;
+    return `  ${name}:\n${entry({
+      kind: 'vscp',
+      channel,
+      host,
+      port,
+      user,
+      password_file: `upper-${name}`,
+      window: upper.window ?? window,
+      timestamps,
+      tls: { ca: 'ca.pem', cert: 'relay.pem', key: 'relay.key', servername },
+    })}`;
+  });
+  return [
+    'schema: tidegate/v1\nstate: ./state\nlowers:\n',
+    ...lowerText,
+    'policies: [policy.yaml]\nchannels:\n',
+    ...[...channels].map((name) => `  ${name}: { retain: ${retain} }\n`),
+    'uppers:\n',
+    ...upperText,
+  ].join('');
+}
