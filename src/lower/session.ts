@@ -12,6 +12,8 @@ import type { LoginScript } from '../link/login.js';
 
 /** A greeting and its answers are short: a server that says more is something else. */
 const MAX_BEFORE_ANSWER = 16 * 1024;
+/** After a refused filter, the lines of the refusal are complete when this many ms are quiet. */
+const QUIET = 250;
 
 /**
  * Logs in and enters the receive loop.
@@ -26,11 +28,13 @@ export function logIn(host: string, port: number, script: LoginScript): Promise<
     const warnings: string[] = [];
     let step = -1;
     let settled = false;
+    let quiet: NodeJS.Timeout | undefined;
     const waitingFor = (): string => (step < 0 ? 'the greeting' : script.steps[step]!.name);
     const settle = (outcome: Outcome): void => {
       if (settled) return;
       settled = true;
       clearTimeout(timer);
+      clearTimeout(quiet);
       if (outcome.kind !== 'ready') socket.destroy();
       resolve(outcome);
     };
@@ -51,21 +55,36 @@ export function logIn(host: string, port: number, script: LoginScript): Promise<
       timer.refresh();
     };
 
+    /** A refusal may take two lines: the next command waits until they are all there. */
+    const writeWhenQuiet = (): void => {
+      quiet = setTimeout(() => {
+        quiet = undefined;
+        if (settled) return;
+        if (step === script.steps.length - 2) socket.pause();
+        writeNext();
+      }, QUIET);
+    };
+
     /** Returns whether to go on reading. */
     const takeAnswer = (ok: boolean, text: string): boolean => {
       if (settled) return false;
+      if (quiet) {
+        quiet.refresh();
+        return true;
+      }
       const name = step < 0 ? undefined : script.steps[step]!.name;
       if (!ok) {
         if (name === 'SFLT' || name === 'SMSK') {
           warnings.push(`${name} was refused, the gate filters anyway: ${escapeText(text)}`);
-        } else {
-          settle(
-            name === undefined
-              ? { kind: 'failed', text: `the greeting was ${escapeText(text)}` }
-              : { kind: 'refused', text: `${name} was refused: ${escapeText(text)}` },
-          );
-          return false;
+          writeWhenQuiet();
+          return true;
         }
+        settle(
+          name === undefined
+            ? { kind: 'failed', text: `the greeting was ${escapeText(text)}` }
+            : { kind: 'refused', text: `${name} was refused: ${escapeText(text)}` },
+        );
+        return false;
       }
       writeNext();
       return step < script.steps.length - 1;
