@@ -136,7 +136,7 @@ function filesOf(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return filesOf(path);
-    return /\.ts$/.test(entry.name) && !entry.name.endsWith('.d.ts') ? [path] : [];
+    return entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts') ? [path] : [];
   });
 }
 
@@ -157,12 +157,11 @@ function importsOf(path: string): Import[] {
     if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
       const clause = node.importClause;
       const bindings = clause?.namedBindings;
+      const wholly = clause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
       const names =
         bindings && ts.isNamedImports(bindings)
           ? bindings.elements.map((element) =>
-              clause?.isTypeOnly === true || element.isTypeOnly
-                ? `type ${element.name.text}`
-                : element.name.text,
+              wholly || element.isTypeOnly ? `type ${element.name.text}` : element.name.text,
             )
           : ['*'];
       const typeOnly = names.every((name) => name.startsWith('type '));

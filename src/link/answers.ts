@@ -38,9 +38,7 @@ export class AnswerReader {
         more = this.#take(chunk, at, newline, deliver);
       } else {
         this.#keep(chunk, at, newline);
-        more = this.#overlong
-          ? this.#discard(this.#line, 0, this.#length)
-          : this.#take(this.#line, 0, this.#length, deliver);
+        more = this.#take(this.#line, 0, this.#length, deliver);
         this.#length = 0;
         this.#overlong = false;
       }

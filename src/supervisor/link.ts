@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process';
 import { type Cause, causeOf } from '../wire/exit.js';
 import { checkConnection, type DialMessage, type RawHandle } from '../wire/handover.js';
 import type { Logger } from '../wire/log.js';
+import type { LinkStatus } from '../wire/status.js';
 
 /** A connection that lived this long, ms, was of use: the dialling schedule starts afresh. */
 const USEFUL = 2000;
@@ -19,18 +20,6 @@ export interface LinkParts {
   readonly log: Logger;
   dialler(): ChildProcess;
   worker(socket: RawHandle, generation: number): ChildProcess;
-}
-
-export interface LinkStatus {
-  readonly name: string;
-  readonly state: 'connecting' | 'up';
-  /** When this state began, ms since 1970. */
-  readonly since: number;
-  readonly connections: number;
-  /** Bytes written to the server's connections by the dialling process: the login scripts. */
-  readonly script: number;
-  /** Why the last connection ended. */
-  readonly cause: Cause | 'killed' | undefined;
 }
 
 export class Link {
@@ -86,7 +75,7 @@ export class Link {
       since: this.#since,
       connections: this.#connections,
       script: this.#script,
-      cause: this.#cause,
+      ...(this.#cause === undefined ? {} : { cause: this.#cause }),
     };
   }
 

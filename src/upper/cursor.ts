@@ -16,6 +16,8 @@ const FIELDS = [
   'expired',
   'resent',
   'rewinds',
+  'stray',
+  'discarded',
 ] as const;
 
 /** Numbers that outlive a connection; `journalled = answered + refused + pending + expired`. */
@@ -35,6 +37,9 @@ export class Cursor {
     expired: 0,
     resent: 0,
     rewinds: 0,
+    /** Answers that answered nothing, and bytes that were no answers. */
+    stray: 0,
+    discarded: 0,
   };
   readonly #fd: number;
   readonly #slot = Buffer.alloc(SLOT);

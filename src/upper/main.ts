@@ -22,6 +22,7 @@ import { Cursor } from './cursor.js';
 import { Rejects } from './rejects.js';
 import { Sender } from './sender.js';
 import { UpperSession } from './session.js';
+import { describeTlsFailure } from './tls-failure.js';
 
 /** Between two looks at the journal, ms: a wakeup per event costs more than the event. */
 const REST = 1;
@@ -40,16 +41,18 @@ const log = openLog('upper', settings.name);
 const cursor = new Cursor(join(settings.directory, 'cursor'));
 const rejects = new Rejects(settings.directory);
 const { progress } = cursor;
+const { stray, discarded } = progress;
 const reader = new JournalReader(settings.journal, progress);
 const started = Date.now();
 let ending: Cause | undefined;
+let unrecorded = false;
 
 function end(cause: Cause, text?: string): void {
   if (ending !== undefined) return;
   ending = cause;
   if (text !== undefined) log.warn({ event: cause }, text);
-  cursor.save();
   writeStatus('down');
+  cursor.save();
   socket.destroy();
   process.exit(EXIT[cause]);
 }
@@ -68,7 +71,13 @@ const sender = new Sender(reader, progress, settings, {
   write: (bytes) => socket.write(bytes),
   save: () => cursor.save(),
   refused: (sequence, vscpClass, type, text) => {
-    rejects.add(Date.now(), sequence, vscpClass, type, text);
+    try {
+      rejects.add(Date.now(), sequence, vscpClass, type, text);
+    } catch (error) {
+      // Counted all the same: a full disk must not make one refusal stop the rest.
+      if (!unrecorded) log.error({ event: 'rejects', err: error }, 'cannot record a refusal');
+      unrecorded = true;
+    }
   },
   resending: (first, last) => log.info({ event: 'resending', first, last }, 'resending'),
 });
@@ -84,6 +93,8 @@ const session = new UpperSession(settings.user, password, {
 });
 
 function writeStatus(state: 'connecting' | 'up' | 'down'): void {
+  progress.stray = stray + sender.stray;
+  progress.discarded = discarded + session.discarded;
   try {
     replaceJson(join(settings.directory, 'status.json'), {
       process: 'upper',
@@ -93,8 +104,6 @@ function writeStatus(state: 'connecting' | 'up' | 'down'): void {
       state,
       channel: settings.channel,
       ...progress,
-      stray: sender.stray,
-      discarded: session.discarded,
     });
   } catch {
     // The status is for people; the supervisor's log says when a disk fails.
@@ -110,8 +119,8 @@ socket.on('data', (chunk: Buffer) => {
 });
 socket.on('drain', () => sender.resume());
 socket.on('error', (error: NodeJS.ErrnoException) => {
-  const text = escapeText(`${error.code ?? 'error'}: ${error.message}`);
-  end(session.begun ? 'reset' : 'tls', session.begun ? text : `TLS failed: ${text}`);
+  if (session.begun) end('reset', escapeText(`${error.code ?? 'error'}: ${error.message}`));
+  else end('tls', describeTlsFailure(error));
 });
 socket.on('close', () =>
   end('eof', session.begun ? 'the server closed the connection' : 'closed during the handshake'),
@@ -129,7 +138,11 @@ function look(): void {
   looked = performance.now();
   sender.pump();
 }
-watch(settings.journal, wake);
+try {
+  watch(settings.journal, wake).on('error', () => undefined);
+} catch (error) {
+  log.warn({ event: 'watch', err: error }, `no notices of the journal: a look every ${POLL} ms`);
+}
 setInterval(wake, POLL);
 setInterval(() => {
   writeStatus(session.ready ? 'up' : 'connecting');

@@ -18,10 +18,12 @@ export class Rejects {
   constructor(directory: string, bytes = REJECTS_BYTES) {
     this.#directory = directory;
     this.#limit = bytes / 2;
-    const [first, second] = NAMES.map(
-      (name) => statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
-    );
-    this.#current = second! > first! ? 1 : 0;
+    const [first, second] = NAMES.map((name) => {
+      return statSync(join(directory, name), { throwIfNoEntry: false });
+    });
+    // Of two that were written within one tick of the kernel's clock, the newer was just emptied.
+    const later = (second?.mtimeMs ?? 0) - (first?.mtimeMs ?? 0);
+    this.#current = later > 0 || (later === 0 && (second?.size ?? 0) < (first?.size ?? 0)) ? 1 : 0;
     this.#fd = this.#open('a');
     this.#size = fstatSync(this.#fd).size;
   }

@@ -14,6 +14,8 @@ import { attribute, type Verdict } from './verdicts.js';
 
 /** After a refusal in a window, the answers are complete when this many ms are quiet. */
 export const QUIET = 250;
+/** While a SEND has no answer at all, this many ms: a slow answer is no missing one. */
+export const MISSING_PATIENCE = 2000;
 /** A NOOP that was sent to mark the end of the answers is given up after this many ms, once. */
 export const BARRIER_PATIENCE = 2000;
 const OUT_BYTES = 256 * 1024;
@@ -57,7 +59,7 @@ export class Sender {
   #gathered: boolean[] | undefined;
   #refusal = '';
   #timer: NodeJS.Timeout | undefined;
-  /** Whether a NOOP has been sent to mark the end of the answers, and whether this server takes it. */
+  /** Whether a NOOP was sent to mark the end of the answers, and whether this server takes it. */
   #barrier = false;
   #barrierWorks: boolean | undefined;
 
@@ -131,8 +133,12 @@ export class Sender {
     this.#settled = this.#sent = 0;
     progress.expired += reader.expired;
     progress.rewinds += reader.rewinds;
-    // After a power cut the journal gives sequences anew: what went out under them was other events.
-    if (reader.rewinds > 0 && this.#count > 0) progress.sent = this.#sequence(0) - 1;
+    if (reader.rewinds > 0) {
+      // After a power cut sequences are given anew: what went out under them was other events.
+      const before = this.#count > 0 ? this.#sequence(0) - 1 : reader.position.sequence;
+      progress.sequence = progress.sent = before;
+      progress.epoch = reader.position.epoch;
+    }
     reader.expired = reader.rewinds = 0;
     if (this.#count > 0) progress.epoch = reader.position.epoch;
     return this.#count > 0;
@@ -191,13 +197,9 @@ export class Sender {
   }
 
   #beginGathering(text: string): void {
-    this.#gathered = [false];
+    this.#gathered = [];
     this.#refusal = text;
-    // One SEND alone: the answer to a NOOP behind it ends its answers, however many they are.
-    this.#barrier = this.#outstanding === 1 && this.#barrierWorks !== false;
-    if (this.#barrier) this.#events.write(NOOP);
-    const patience = this.#barrier ? BARRIER_PATIENCE : QUIET;
-    this.#timer = setTimeout(() => this.#endGathering(), patience);
+    this.#gather(false);
   }
 
   #gather(ok: boolean): void {
@@ -206,10 +208,42 @@ export class Sender {
       this.#endGathering();
       return;
     }
+    const answers = this.#gathered!;
     // No server says that much to what is outstanding; the timer ends this.
-    if (this.#gathered!.length < 4 * this.#outstanding + 4) this.#gathered!.push(ok);
-    else this.stray++;
-    if (!this.#barrier) this.#timer?.refresh();
+    if (answers.length >= 4 * this.#outstanding + 4) {
+      this.stray++;
+      return;
+    }
+    answers.push(ok);
+    if (this.#barrier) return;
+    // Of one SEND alone, only a second line of the same refusal can still come.
+    if (this.#outstanding === 1 && this.#barrierWorks !== false) this.#sendBarrier();
+    else this.#restartTimer(this.#complete ? QUIET : MISSING_PATIENCE);
+  }
+
+  /** Whether each SEND may have had its answer. */
+  get #complete(): boolean {
+    return this.#gathered!.length >= this.#outstanding;
+  }
+
+  /** It is quiet: the answers are complete, but for a late second line of the last refusal. */
+  #endAnswers(): void {
+    if (this.#barrier || this.#barrierWorks === false || !this.#complete) this.#endGathering();
+    else this.#sendBarrier();
+  }
+
+  /** Sends a NOOP: its answer stands behind every line of the answers before it. */
+  #sendBarrier(): void {
+    this.#barrier = true;
+    clearTimeout(this.#timer);
+    // A server that is known to answer a NOOP is merely slow, until the session takes it for dead.
+    if (this.#barrierWorks === undefined) this.#restartTimer(BARRIER_PATIENCE);
+    this.#events.write(NOOP);
+  }
+
+  #restartTimer(patience: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#endAnswers(), patience);
   }
 
   #endGathering(): void {

@@ -5,7 +5,7 @@ import type { Cause } from '../wire/exit.js';
 /** Ticks (of the caller's clock, 4 a second) without an awaited answer before the link is dead. */
 const LOGIN_TICKS = 20;
 const ANSWER_TICKS = 40;
-/** Bytes that are no answers, since the last answer, before the server is taken for something else. */
+/** Bytes since the last answer that are none, before the server is taken for something else. */
 const MAX_BABBLE = 1024 * 1024;
 
 export interface SessionEvents {

@@ -70,8 +70,9 @@ export interface LinkStatus {
   /** ms since 1970. */
   readonly since: number;
   readonly connections: number;
-  /** Bytes of login scripts written. */
+  /** Bytes written to the server's connections by the dialling process: the login scripts. */
   readonly script: number;
+  /** Why the last connection ended. */
   readonly cause?: string;
 }
 

@@ -176,7 +176,7 @@ class Session implements UpperConnection {
       answers += this.#answer(line);
       if (this.#upper.options.window === 'one-per-segment') break;
     }
-    if (answers !== '') this.#socket.write(answers);
+    if (answers !== '') this.#socket.write(answers, 'latin1');
     if (this.#ended) this.#end();
   }
 

@@ -108,7 +108,7 @@ await t.test('two lines for one refusal do not shift the answers', async (t) => 
   await server.untilLoop();
 });
 
-const TROUBLES: [LowerOptions['trouble'], string, RegExp][] = [
+const TROUBLES: [Extract<LowerOptions['trouble'], string>, string, RegExp][] = [
   ['silent', 'failed', /^no answer in time to the greeting/],
   ['http', 'failed', /^no answer in time to the greeting/],
   ['garbage', 'failed', /^this is no VSCP server: |^no answer in time to the greeting/],
@@ -117,15 +117,12 @@ const TROUBLES: [LowerOptions['trouble'], string, RegExp][] = [
   ['no-answer-to-pass', 'failed', /^no answer in time to PASS/],
 ];
 for (const [trouble, kind, words] of TROUBLES) {
-  await t.test(
-    `trouble '${String(trouble)}' ends the try with a reason in plain text`,
-    async (t) => {
-      const { outcome, text } = await attempt(t, { kind: 'vscpd-14', trouble });
-      t.equal(outcome.kind, kind);
-      t.match(text, words);
-      t.notMatch(text, /[^\x20-\x7e]/);
-    },
-  );
+  await t.test(`trouble '${trouble}' ends the try with a reason in plain text`, async (t) => {
+    const { outcome, text } = await attempt(t, { kind: 'vscpd-14', trouble });
+    t.equal(outcome.kind, kind);
+    t.match(text, words);
+    t.notMatch(text, /[^\x20-\x7e]/);
+  });
 }
 
 await t.test('nobody there: the try fails with what the kernel says', async (t) => {

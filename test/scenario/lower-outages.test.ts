@@ -71,9 +71,9 @@ await t.test(
       await relay.until(() => relay.pid(role) !== undefined, `${role} runs`);
       const pid = relay.pid(role)!;
       process.kill(pid, 'SIGKILL');
-    // A dialling process is started anew only when its connection has ended.
-    if (role === 'lower') lower.dropAll('fin');
-    if (role === 'dial') upper.dropAll('reset');
+      // A dialling process is started anew only when its connection has ended.
+      if (role === 'lower') lower.dropAll('fin');
+      if (role === 'dial') upper.dropAll('reset');
       await relay.until(
         () => ![undefined, pid].includes(relay.pid(role)),
         `${role} is started anew`,

@@ -16,7 +16,7 @@ const RECORDINGS: Readonly<Record<Kind, string>> = {
 /** What of an event must come out above: all but head's low bits, obid and the datetime's spelling. */
 function essence(line: string): string {
   const event = parseEvent(line);
-  const zulu = /T/.test(event.datetime);
+  const zulu = event.datetime.includes('T');
   const nanoseconds = zulu
     ? BigInt(Date.parse(`${event.datetime.slice(0, 19)}Z`)) * 1_000_000n + event.timestamp * 1000n
     : (event.timestamp / 1000n) * 1000n;

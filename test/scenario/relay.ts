@@ -34,6 +34,22 @@ rules:
   - { name: all, effect: permit, to: [public], match: { any: true } }
 `;
 
+const GUID = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:0A';
+
+/** Lines of events, numbered by their timestamps from `first` to `last`, for FakeLower's send(). */
+export function numberedEvents(first: number, last: number): string {
+  const lines: string[] = [];
+  for (let n = first; n <= last; n++) {
+    lines.push(`96,10,6,3,2026-11-22T08:00:00Z,${n},${GUID},0x8A,${n % 256}`);
+  }
+  return lines.join('\r\n');
+}
+
+/** The number of such an event in the argument of a SEND. */
+export function numberOf(send: string): number {
+  return Number(send.split(',')[5]);
+}
+
 export interface LowerEntry {
   readonly name: string;
   readonly port: number;
