@@ -280,6 +280,7 @@ await t.test('below the journal one call writes to a socket: that of the login s
   t.same(writes.sort(), [
     'lower/session socket.write', // the login script, computed before the connection exists
     'valve/main pipe.write', // frames into the pipe to the gate
+    'valve/main process.stderr.write', // the last line of its log
     'wire/descriptor socket.write', // a pipe's write end: a Socket that cannot read
   ]);
   t.end();

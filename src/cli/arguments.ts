@@ -30,6 +30,15 @@ function checkOptions(args: readonly string[], options: Options): void {
 }
 
 /**
+ * Refuses what stands on a command line beside its options.
+ * @throws UsageError
+ */
+export function refuseExtra(positionals: readonly string[]): void {
+  const [extra] = positionals;
+  if (extra !== undefined) throw new UsageError(`unexpected argument ${quote(extra)}`);
+}
+
+/**
  * Parses arguments strictly; each option may be given once unless it is `multiple`.
  * @throws UsageError with one line.
  */

@@ -2,7 +2,7 @@
 import { checkFiles } from '../config/check.js';
 import { loadConfig } from '../config/config.js';
 import { DocumentError } from '../document/document.js';
-import { parseStrictly } from './arguments.js';
+import { parseStrictly, refuseExtra } from './arguments.js';
 import type { Io } from './io.js';
 
 export const CHECK_HELP = `tidegate check - say whether a configuration is right
@@ -21,7 +21,7 @@ Example:
 
 /** Runs `tidegate check`; returns the exit code. */
 export function check(args: readonly string[], io: Io): number {
-  const { values } = parseStrictly(args, {
+  const { values, positionals } = parseStrictly(args, {
     config: { type: 'string', short: 'c', default: 'tidegate.yaml' },
     help: { type: 'boolean', short: 'h', default: false },
   });
@@ -29,6 +29,7 @@ export function check(args: readonly string[], io: Io): number {
     io.out(CHECK_HELP);
     return 0;
   }
+  refuseExtra(positionals);
   try {
     const config = loadConfig(values.config);
     const { compiled } = checkFiles(config);

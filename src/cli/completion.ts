@@ -6,10 +6,11 @@ import type { Io } from './io.js';
 const WORDS: Readonly<Record<string, string>> = {
   check: '-c --config --help',
   run: '-c --config --help',
-  pki: 'init issue --help',
+  pki: 'init issue --dir --name --days --client --server --host --help',
   completion: 'bash zsh fish --help',
+  help: 'check run pki completion',
 };
-const COMMANDS = [...Object.keys(WORDS), 'help', '--version'].join(' ');
+const COMMANDS = [...Object.keys(WORDS), '--version'].join(' ');
 
 const BASH = `_tidegate() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}"

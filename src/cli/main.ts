@@ -50,6 +50,7 @@ function version(): string {
 
 async function main(args: readonly string[], io: Io): Promise<number> {
   const [name, ...rest] = args;
+  if (name === 'help' && rest.length > 0) return main([...rest.slice(0, 1), '--help'], io);
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
     io.out(HELP);
     return name === undefined ? 2 : 0;

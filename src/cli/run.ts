@@ -1,7 +1,7 @@
 /** `tidegate run`: starts the supervisor and stays until it ends. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { parseStrictly } from './arguments.js';
+import { parseStrictly, refuseExtra } from './arguments.js';
 import { withParent } from '../wire/parent.js';
 import { check } from './check.js';
 import type { Io } from './io.js';
@@ -24,7 +24,7 @@ Example:
 
 /** Runs `tidegate run`; returns the exit code. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
-  const { values } = parseStrictly(args, {
+  const { values, positionals } = parseStrictly(args, {
     config: { type: 'string', short: 'c', default: 'tidegate.yaml' },
     help: { type: 'boolean', short: 'h', default: false },
   });
@@ -32,6 +32,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     io.out(RUN_HELP);
     return 0;
   }
+  refuseExtra(positionals);
   const wrong = check(['-c', values.config], { out: () => undefined, err: (line) => io.err(line) });
   if (wrong !== 0) return wrong;
   const supervisor = fileURLToPath(new URL('../supervisor/main.js', import.meta.url));
@@ -47,6 +48,9 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       io.err(`cannot start the supervisor: ${error.message}`);
       resolve(1);
     });
-    child.on('exit', (code) => resolve(code ?? 1));
+    child.on('exit', (code, signal) => {
+      if (signal !== null) io.err(`the supervisor was killed (${signal}); the relay ended with it`);
+      resolve(code ?? 1);
+    });
   });
 }

@@ -18,6 +18,8 @@ export interface Checked {
 }
 
 const MAX_FILE = 1024 * 1024;
+/** Extended key usage of a TLS client (RFC 5280 section 4.2.1.12). */
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
 function readFile({ field, path }: FileReference): string {
   try {
@@ -47,13 +49,22 @@ function parse<T>({ field, path }: FileReference, what: string, read: () => T): 
 
 function checkTls({ tls }: UpperConfig, now: number): void {
   const ca = readFile(tls.ca);
-  parse(tls.ca, 'certificate', () => new X509Certificate(ca));
+  if (!parse(tls.ca, 'certificate', () => new X509Certificate(ca)).ca) {
+    throw tls.ca.field.error(`${tls.ca.path} is not the certificate of an authority`);
+  }
   const pem = readFile(tls.cert);
   const cert = parse(tls.cert, 'certificate', () => new X509Certificate(pem));
   const secret = readSecret(openSecret(tls.key.field, tls.key.path));
   const key = parse(tls.key, 'private key', () => createPrivateKey(secret));
   if (!cert.checkPrivateKey(key)) {
     throw tls.key.field.error(`${tls.key.path} is not the key of ${tls.cert.path}`);
+  }
+  // Absent: fit for everything (RFC 5280 section 4.2.1.12).
+  const usage = (cert.keyUsage as string[] | undefined) ?? [CLIENT_AUTH];
+  if (!usage.includes(CLIENT_AUTH)) {
+    throw tls.cert.field.error(
+      `${tls.cert.path} is not for clients: make one with 'tidegate pki issue NAME'`,
+    );
   }
   if (Date.parse(cert.validTo) <= now) {
     throw tls.cert.field.error(`${tls.cert.path} expired on ${cert.validTo}`);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Field, parseDocument } from '../document/document.js';
+import { didYouMean } from '../document/nearest.js';
 import { formatGuid } from '../event/guid.js';
 import { parseQuad } from '../policy/guids.js';
 import { MAX_CHANNELS } from '../policy/compile.js';
@@ -166,8 +167,10 @@ function parseUpper(
     'tls',
   ]);
   const channel = field.need(keys.channel, 'channel');
-  if (!channels.some((known) => known.name === channel.text())) {
-    throw channel.error(`no channel is named '${channel.text()}'`);
+  const known = channels.map((each) => each.name);
+  if (!known.includes(channel.text())) {
+    const hint = didYouMean(channel.text(), known);
+    throw channel.error(`no channel is named '${channel.text()}'${hint}`);
   }
   if (!keys.tls) {
     throw field.error(

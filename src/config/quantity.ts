@@ -33,7 +33,9 @@ function parseQuantity(
       `${field.path} must be a number and a unit as ${example}; units: ${Object.keys(units).join(' ')}`,
     );
   }
-  return Math.floor(Number(match[1]) * unit);
+  const quantity = Math.floor(Number(match[1]) * unit);
+  if (!Number.isSafeInteger(quantity)) throw field.error(`${field.path} is too large`);
+  return quantity;
 }
 
 /** A size in bytes of at least `min`. */

@@ -73,7 +73,10 @@ export function readSecret(fd: number): string {
   }
 }
 
-/** A password that a login line can carry: one line of printable text, 256 bytes at most. */
+/**
+ * A password that a login line can carry: one line of printable text, 256 bytes at most. U+FFFD
+ * stands for bytes that are not UTF-8, which could not be sent as they are.
+ */
 export function isPassword(text: string): boolean {
-  return text !== '' && Buffer.byteLength(text) <= 256 && !/[\u0000-\u001f\u007f]/.test(text);
+  return text !== '' && Buffer.byteLength(text) <= 256 && !/[\u0000-\u001f\u007f\ufffd]/.test(text);
 }

@@ -32,9 +32,15 @@ const screen = new Screen(options.json);
 const state = options.state
   ? resolve(options.state)
   : mkdtempSync(join(tmpdir(), 'tidegate-demo-'));
-mkdirSync(state, { recursive: true });
+try {
+  mkdirSync(state, { recursive: true });
+} catch (error) {
+  screen.say(`cannot make ${state}: ${(error as NodeJS.ErrnoException).code ?? ''}`);
+  process.exit(1);
+}
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt.abort());
+screen.onClosed(() => interrupt.abort());
 
 screen.say('tidegate demo: making certificates, starting a plant, a relay and a portal ...');
 const setup = await prepare(state);
@@ -78,19 +84,27 @@ const up = await until(() => {
 if (!up) await fail('the relay did not come up');
 const before = readGateStatus(state)?.continued ?? {};
 
+/** What the servers had counted when the gate last wrote its status: one moment for one picture. */
+const moments: { time: number; sent: number; delivered: number }[] = [];
+function noteMoment(): void {
+  moments.push({ time: Date.now(), sent: plant.sent, delivered: portal.delivered });
+  if (moments.length > 100) moments.shift();
+}
+
 function look(): Picture {
   const gate = readGateStatus(state);
   const supervisor = readSupervisorStatus(state);
+  const moment = moments.findLast(({ time }) => time <= (gate?.time ?? 0));
   return {
     seconds: Math.round((Date.now() - start) / 1000),
     seed: options.seed,
     state,
-    sent: plant.sent,
+    sent: moment?.sent ?? 0,
     tally: tally(gate, before),
     gate,
     supervisor,
     upper: readUpperStatus(state, 'portal'),
-    delivered: portal.delivered,
+    delivered: moment?.delivered ?? 0,
     duplicates: portal.duplicates,
     protocol: portal.protocol,
     down: { script: plant.scriptBytes, after: plant.afterScriptBytes },
@@ -106,6 +120,7 @@ while (!interrupt.signal.aborted && !relay.ended.aborted && elapsed() < options.
   let lines = '';
   for (let i = 0; i < count; i++) lines += `${source.next()}\r\n`;
   if (count > 0) plant.send(lines, count);
+  noteMoment();
   screen.show(look);
   await sleep(TICK);
 }
@@ -114,8 +129,9 @@ if (relay.ended.aborted) await fail('the relay ended');
 /** Whether every event of the plant has been decided, and every permitted one delivered. */
 const whole = await until(
   () => {
-    const { tally: now, delivered } = look();
-    return now.in === plant.sent && delivered === now.permitted;
+    noteMoment();
+    const { sent, tally: now, delivered } = look();
+    return sent === plant.sent && now.in === sent && delivered === now.permitted;
   },
   interrupt.signal.aborted ? INTERRUPTED_PATIENCE : DRAIN_PATIENCE,
 );

@@ -18,6 +18,11 @@ export class Screen {
     this.#colours = this.#live && process.env['NO_COLOR'] === undefined;
   }
 
+  /** Calls back when nobody takes the words any more: `npm start | head`. */
+  onClosed(closed: () => void): void {
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', closed);
+  }
+
   say(line: string): void {
     this.#stream.write(`${line}\n`);
   }

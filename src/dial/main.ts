@@ -9,7 +9,7 @@
  */
 import { connect } from 'node:net';
 import { PATIENCE } from '../dialing/schedule.js';
-import { type Outcome, serveConnections } from '../dialing/serve.js';
+import { describeFailure, type Outcome, serveConnections } from '../dialing/serve.js';
 import { openLog } from '../wire/log.js';
 import { takeSettings } from '../wire/settings.js';
 
@@ -27,7 +27,7 @@ function dial(): Promise<Outcome> {
     const timer = setTimeout(() => fail('no connection in time'), PATIENCE);
     socket.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      fail(error.code ?? error.message);
+      fail(describeFailure(error, host, port));
     });
     socket.on('connect', () => {
       clearTimeout(timer);

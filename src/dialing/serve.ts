@@ -17,6 +17,16 @@ export type Outcome =
     }
   | { readonly kind: 'refused' | 'failed'; readonly text: string };
 
+/** Why a connection failed, for people. */
+export function describeFailure(
+  { code, syscall, message }: NodeJS.ErrnoException,
+  host: string,
+  port: number,
+): string {
+  const what = syscall === 'connect' || syscall === 'getaddrinfo' ? 'cannot connect to' : 'lost';
+  return `${what} ${host}:${port}: ${code ?? message}`;
+}
+
 function nextOrder(): Promise<DialMessage> {
   return new Promise((resolve) => process.once('message', (order) => resolve(checkDial(order))));
 }
@@ -32,11 +42,15 @@ async function connectOnce(
     const outcome = await attempt();
     if (outcome.kind === 'ready') {
       for (const warning of outcome.warnings) log.warn({ event: 'warning' }, warning);
-      await new Promise<void>((done) => handOver(outcome.socket, outcome.script, done));
-      log.info({ event: 'connected' }, 'connected and handed over');
-      return;
-    }
-    if (outcome.text !== last) {
+      const gone = await new Promise<boolean>((done) => {
+        handOver(outcome.socket, outcome.script, done);
+      });
+      if (gone) {
+        log.info({ event: 'connected' }, 'connected and handed over');
+        return;
+      }
+      // The connection broke before it could be handed over.
+    } else if (outcome.text !== last) {
       log[outcome.kind === 'refused' ? 'error' : 'warn']({ event: outcome.kind }, outcome.text);
       last = outcome.text;
     }

@@ -2,18 +2,19 @@
  * Strict YAML documents: every value knows its file:line:column, every surprise is an error.
  *
  * Refused: duplicate and unknown keys, anchors, aliases, tags, directives, merge keys, a second
- * document, more than MAX_TEXT characters or MAX_DEPTH levels.
+ * document, control characters, more than MAX_TEXT characters or MAX_DEPTH levels.
  */
 import {
   CST,
+  isCollection,
   isMap,
+  isPair,
   isScalar,
   isSeq,
   Lexer,
   LineCounter,
   type Node,
   parseAllDocuments,
-  visit,
 } from 'yaml';
 import { didYouMean } from './nearest.js';
 
@@ -47,17 +48,33 @@ export class Field {
   readonly #context: Context;
   readonly #node: Node | null;
   readonly #offset: number;
+  readonly #keyOffset: number;
 
-  constructor(context: Context, node: Node | null, path: string, offset: number) {
+  /** @param keyOffset where its key stands, or what else stands for it if there is no node */
+  constructor(context: Context, node: Node | null, path: string, keyOffset: number) {
     this.#context = context;
     this.#node = node;
-    this.#offset = node?.range?.[0] ?? offset;
+    this.#offset = node?.range?.[0] ?? keyOffset;
+    this.#keyOffset = keyOffset;
     this.path = path;
+  }
+
+  get #called(): string {
+    return this.path === '' ? 'the file' : this.path;
   }
 
   /** An error at this value's place. */
   error(message: string): DocumentError {
-    const { line, col } = this.#context.lines.linePos(this.#offset);
+    return this.#errorAt(this.#offset, message);
+  }
+
+  /** An error at the key that this value stands under. */
+  keyError(message: string): DocumentError {
+    return this.#errorAt(this.#keyOffset, message);
+  }
+
+  #errorAt(offset: number, message: string): DocumentError {
+    const { line, col } = this.#context.lines.linePos(offset);
     return new DocumentError(this.#context.file, line, col, message);
   }
 
@@ -75,7 +92,7 @@ export class Field {
 
   /** The entries of a map whose keys are names that the file chooses. */
   entries(): (readonly [string, Field])[] {
-    if (!isMap(this.#node)) throw this.error(`${this.path} must be a map`);
+    if (!isMap(this.#node)) throw this.error(`${this.#called} must be a map`);
     return this.#node.items.map((pair) => {
       const key = pair.key as Node;
       const at = new Field(this.#context, key, this.path, this.#offset);
@@ -94,25 +111,17 @@ export class Field {
       const key = known.find((candidate) => candidate === name);
       if (key === undefined) {
         const hint = didYouMean(name, known) || `; known: ${known.join(', ')}`;
-        throw this.#keyError(name, `unknown key '${name.slice(0, 64)}'${hint}`);
+        throw field.keyError(`unknown key '${name.slice(0, 64)}'${hint}`);
       }
       fields[key] = field;
     }
     return fields;
   }
 
-  #keyError(name: string, message: string): DocumentError {
-    const items = isMap(this.#node) ? this.#node.items : [];
-    const pair = items.find(({ key }) => isScalar(key) && key.value === name);
-    return new Field(this.#context, (pair?.key ?? null) as Node | null, '', this.#offset).error(
-      message,
-    );
-  }
-
   /** The values of a list, at least one. */
   list(): Field[] {
-    if (!isSeq(this.#node)) throw this.error(`${this.path} must be a list`);
-    if (this.#node.items.length === 0) throw this.error(`${this.path} must not be empty`);
+    if (!isSeq(this.#node)) throw this.error(`${this.#called} must be a list`);
+    if (this.#node.items.length === 0) throw this.error(`${this.#called} must not be empty`);
     return this.#node.items.map(
       (item, i) =>
         new Field(this.#context, item as Node | null, `${this.path}[${i}]`, this.#offset),
@@ -125,18 +134,19 @@ export class Field {
   }
 
   scalar(): unknown {
-    if (!isScalar(this.#node)) throw this.error(`${this.path} must be a single value`);
+    if (!isScalar(this.#node)) throw this.error(`${this.#called} must be a single value`);
     return this.#node.value;
   }
 
   text(max = 1024): string {
     const value = this.scalar();
     if (typeof value !== 'string' || value === '') {
-      throw this.error(`${this.path} must be text${value === null ? ', not empty' : ''}`);
+      const hint = value === null || value === '' ? ', not empty' : ': put it in quotes';
+      throw this.error(`${this.#called} must be text${hint}`);
     }
-    if (value.length > max) throw this.error(`${this.path} is longer than ${max} characters`);
-    if (/[\u0000-\u001f\u007f]/.test(value)) {
-      throw this.error(`${this.path} must not hold control characters`);
+    if (value.length > max) throw this.error(`${this.#called} is longer than ${max} characters`);
+    if (CONTROL.test(value)) {
+      throw this.error(`${this.#called} must not hold control characters`);
     }
     return value;
   }
@@ -150,7 +160,7 @@ export class Field {
 
   /** Checks the key that this value stands under, where keys are names. */
   checkOwnName(name: string): void {
-    checkName(name, (message) => this.error(message));
+    checkName(name, (message) => this.keyError(message));
   }
 
   /** One of the words of `choices`. */
@@ -158,31 +168,33 @@ export class Field {
     const value = this.text();
     const found = choices.find((choice) => choice === value);
     if (found === undefined) {
-      throw this.error(`${this.path} must be ${choices.join(' or ')}, not '${value.slice(0, 64)}'`);
+      throw this.error(
+        `${this.#called} must be ${choices.join(' or ')}, not '${value.slice(0, 64)}'`,
+      );
     }
     return found;
   }
 
   boolean(): boolean {
     const value = this.scalar();
-    if (typeof value !== 'boolean') throw this.error(`${this.path} must be true or false`);
+    if (typeof value !== 'boolean') throw this.error(`${this.#called} must be true or false`);
     return value;
   }
 
   integer(min: number, max: number): number {
     const value = this.scalar();
     if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
-      throw this.error(`${this.path} must be a whole number`);
+      throw this.error(`${this.#called} must be a whole number`);
     }
     if (value < min || value > max) {
-      throw this.error(`${this.path} must be ${min} to ${max}, not ${value}`);
+      throw this.error(`${this.#called} must be ${min} to ${max}, not ${value}`);
     }
     return value;
   }
 
   /** The field, or an error at the map that should hold it. */
   need(field: Field | undefined, key: string): Field {
-    if (!field) throw this.error(`${this.path === '' ? 'the file' : this.path} needs '${key}'`);
+    if (!field) throw this.error(`${this.#called} needs '${key}'`);
     return field;
   }
 }
@@ -191,7 +203,8 @@ export class Field {
 function checkName(value: string, error: (message: string) => Error): void {
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(value)) {
     throw error(
-      `'${value.slice(0, 64)}' is no name: letters, digits, - and _, 64 at most, no - or _ in front`,
+      `'${value.slice(0, 64)}' is no name: letters, digits, - and _, 64 at most, ` +
+        'no - or _ in front',
     );
   }
 }
@@ -209,14 +222,15 @@ export function parseDocument(text: string, file: string): Field {
     return new DocumentError(file, Math.max(line, 1), Math.max(col, 1), message);
   };
   if (text.length > MAX_TEXT) throw new DocumentError(file, 1, 1, 'the file is larger than 1 MiB');
-  guardDepth(text, file);
   for (let i = 0; i >= 0; i = text.indexOf('\n', i) + 1 || -1) lines.addNewLine(i);
+  guardText(text, at);
   guardTokens(text, at);
   const documents = parseAllDocuments(text, {
     version: '1.2',
     schema: 'core',
     strict: true,
-    uniqueKeys: true,
+    // Takes quadratic time; guardNodes does it.
+    uniqueKeys: false,
     merge: false,
     prettyErrors: false,
     stringKeys: true,
@@ -226,10 +240,25 @@ export function parseDocument(text: string, file: string): Field {
   const problem = document.errors[0] ?? document.warnings[0];
   if (problem) throw at(problem.pos[0], problem.message);
   if (second) throw at(second.range[0], 'only one document a file');
-  visit(document, (_key, _node, ancestors) => {
-    if (ancestors.length > 2 * MAX_DEPTH) throw at(0, `deeper than ${MAX_DEPTH} levels`);
-  });
+  guardNodes(document.contents, 1, at);
   return new Field({ file, lines }, document.contents, '', 0);
+}
+
+type ErrorAt = (offset: number, message: string) => Error;
+
+/** What would let a value lie in a log or a terminal: controls, line ends, marks of direction. */
+const CONTROL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u;
+
+const CONTROL_IN_FILE = new RegExp(`(?![\\t\\n\\r])${CONTROL.source}`, 'u');
+
+/** Any of these in front of a line's first word nests; 32 levels fit in many times over. */
+const FRONT = /^[ \t?:-]{129}/m;
+
+function guardText(text: string, at: ErrorAt): void {
+  const control = text.search(CONTROL_IN_FILE);
+  if (control >= 0) throw at(control, 'control characters are not allowed');
+  const front = text.search(FRONT);
+  if (front >= 0) throw at(front, 'indented too deeply');
 }
 
 const REFUSED = new Map([
@@ -239,32 +268,55 @@ const REFUSED = new Map([
   ['directive-line', 'directives are not allowed'],
 ]);
 
-/** Refuses what makes a document say something else than it seems to. */
-function guardTokens(text: string, at: (offset: number, message: string) => Error): void {
+const MARKERS: readonly string[] = [CST.DOCUMENT, CST.FLOW_END, CST.SCALAR];
+
+/**
+ * Refuses what makes a document say something else than it seems to, and nesting that would
+ * overflow the stack of the recursive parser (inside a regular expression, that ends the process).
+ */
+function guardTokens(text: string, at: ErrorAt): void {
   let offset = 0;
   let scalar = false;
+  let flow = 0;
+  /** Indicators of this line, or of this flow collection: each may open a level. */
+  let indicators = 0;
   for (const lexeme of new Lexer().lex(text)) {
-    const marker = lexeme.length === 1 && lexeme >= '\u0002' && lexeme <= '\u001f';
-    const message = scalar ? undefined : REFUSED.get(CST.tokenType(lexeme) ?? '');
+    if (MARKERS.includes(lexeme)) {
+      if (lexeme === CST.FLOW_END) flow = 0;
+      scalar = lexeme === CST.SCALAR;
+      continue;
+    }
+    const type = scalar ? 'scalar' : (CST.tokenType(lexeme) ?? '');
+    const message = REFUSED.get(type);
     if (message !== undefined) throw at(offset, message);
-    scalar = lexeme === CST.SCALAR;
-    if (!marker || /[\t\n\r]/.test(lexeme)) offset += lexeme.length;
+    if (type === 'flow-map-start' || type === 'flow-seq-start') flow++;
+    else if (type === 'flow-map-end' || type === 'flow-seq-end') flow = Math.max(0, flow - 1);
+    else if (type === 'seq-item-ind') indicators++;
+    else if (flow === 0 && (type === 'explicit-key-ind' || type === 'map-value-ind')) indicators++;
+    else if (flow === 0 && type === 'newline') indicators = 0;
+    if (flow > MAX_DEPTH || indicators > MAX_DEPTH) throw at(offset, TOO_DEEP);
+    scalar = false;
+    offset += lexeme.length;
   }
 }
 
-/** Refuses nesting that a recursive parser would answer with a stack overflow. */
-function guardDepth(text: string, file: string): void {
-  let flow = 0;
-  let line = 1;
-  for (let i = 0; i < text.length; i++) {
-    const character = text[i];
-    if (character === '\n') line++;
-    else if (character === '[' || character === '{') flow++;
-    else if (character === ']' || character === '}') flow = Math.max(0, flow - 1);
-    if (flow > 4 * MAX_DEPTH) throw new DocumentError(file, line, 1, 'nested too deeply');
-  }
-  for (const match of text.matchAll(/^( *)(- *|\? *){33,}/gm)) {
-    const at = text.slice(0, match.index).split('\n').length;
-    throw new DocumentError(file, at, 1, 'nested too deeply');
+const TOO_DEEP = `deeper than ${MAX_DEPTH} levels`;
+
+function guardNodes(node: unknown, depth: number, at: ErrorAt): void {
+  if (!isCollection(node)) return;
+  if (depth > MAX_DEPTH) throw at(node.range?.[0] ?? 0, TOO_DEEP);
+  const seen = new Set<string>();
+  for (const item of node.items) {
+    if (isPair(item)) {
+      const key = item.key as Node;
+      const name = isScalar(key) ? String(key.value) : '';
+      if (CONTROL.test(name))
+        throw at(key.range?.[0] ?? 0, 'a key must not hold control characters');
+      if (seen.has(name)) throw at(key.range?.[0] ?? 0, `a second key '${name.slice(0, 64)}'`);
+      seen.add(name);
+      guardNodes(item.value, depth + 1, at);
+    } else {
+      guardNodes(item, depth + 1, at);
+    }
   }
 }

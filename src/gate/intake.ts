@@ -7,7 +7,7 @@ import { decodeEvent, readPair } from '../event/decode.js';
 import { CLASS, MAX_BODY, readU16, TYPE } from '../event/layout.js';
 import { malformedIndex } from '../event/malformed.js';
 import type { JournalWriter } from '../journal/writer.js';
-import type { Engine } from '../policy/engine.js';
+import { DEFAULT_DENY, type Engine } from '../policy/engine.js';
 import type { Frame } from '../wire/frame.js';
 import {
   ALIVE,
@@ -101,14 +101,12 @@ export class Intake {
   #account(frame: Frame, source: number): void {
     const counters = this.#counters[source]!;
     const totals = frame.totals;
-    let reason = LOST_TORN;
+    // What stands between the last mark and a gate's first frame was read by the gate before it.
+    const reason = this.#met[source] === 0 ? LOST_RESTART : LOST_TORN;
     if (counters[GENERATION] !== frame.generation) {
       counters[GENERATION] = frame.generation;
       counters[CONNECTIONS]!++;
       counters.fill(0, VALVE_READ, VALVE_LAST + 1);
-    } else if (this.#met[source] === 0) {
-      // The valve is older than this gate: what stands between the last mark and now is lost.
-      reason = LOST_RESTART;
     }
     this.#met[source] = 1;
     const read = totals.read - counters[VALVE_READ]!;
@@ -146,9 +144,11 @@ export class Intake {
       counters[MALFORMED + malformedIndex(pair)]!++;
       return;
     }
-    if (this.closed !== undefined || !engine.canPermit(pair >>> 16, pair & 0xffff)) {
+    const permissible = engine.canPermit(pair >>> 16, pair & 0xffff);
+    if (!permissible || this.closed !== undefined) {
       counters[DENIED]!++;
-      this.denied.add(pair >>> 16, pair & 0xffff, source, engine.deniedBy);
+      const rule = permissible ? DEFAULT_DENY : engine.deniedBy;
+      this.denied.add(pair >>> 16, pair & 0xffff, source, rule);
       return;
     }
     const body = this.#body;

@@ -13,6 +13,10 @@ const SEGMENT_BYTES = 16 * 2 ** 20;
 /** Marks without records, so that the counters of record follow, ms. */
 const COUNTER_MARK_EVERY = 1000;
 
+/** A mark that the disk refuses after another one stands is tried again after this many ms. */
+const MARK_RETRY = 100;
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
+
 export interface ChannelStatus {
   readonly channel: string;
   readonly journalled: number;
@@ -28,12 +32,19 @@ export class Ledger {
   failure: string | undefined;
   readonly #channels: readonly string[];
   readonly #audit: AuditLog;
+  readonly #stalled: (error: Error) => void;
   #batch: number;
   #lastMark = 0;
 
   /** @throws Error of the file system */
-  constructor(settings: GateSettings, rules: readonly string[], audit: AuditLog = NO_AUDIT) {
+  constructor(
+    settings: GateSettings,
+    rules: readonly string[],
+    audit: AuditLog = NO_AUDIT,
+    stalled: (error: Error) => void = () => undefined,
+  ) {
     this.#audit = audit;
+    this.#stalled = stalled;
     this.#channels = settings.channels.map(({ name }) => name);
     this.journals = settings.channels.map(({ name, directory, retain }) =>
       JournalWriter.open(directory, {
@@ -106,7 +117,19 @@ export class Ledger {
         count: pending,
       })),
     });
-    for (const journal of marked) journal.commit(this.#batch, now, this.counters);
+    marked.forEach((journal, i) => {
+      // Where one mark stands the batch stands: the others are tried until they stand too.
+      for (let tries = 0; ; tries++) {
+        try {
+          journal.commit(this.#batch, now, this.counters);
+          return;
+        } catch (error) {
+          if (i === 0) throw error;
+          if (tries === 0) this.#stalled(error as Error);
+          Atomics.wait(PAUSE, 0, 0, MARK_RETRY);
+        }
+      }
+    });
     if (marked === this.journals) this.#lastMark = now;
   }
 

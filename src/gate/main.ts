@@ -9,6 +9,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { NO_AUDIT } from '../audit/audit.js';
 import { compilePolicies } from '../policy/compile.js';
 import { Engine } from '../policy/engine.js';
 import { parsePolicy } from '../policy/parse.js';
@@ -42,6 +43,8 @@ const engine = new Engine(compiled);
 const ledger = new Ledger(
   settings,
   compiled.rules.map(({ name }) => name),
+  NO_AUDIT,
+  (error) => log.error({ event: 'stalled', err: error }, 'a commit mark is tried again and again'),
 );
 const intake = new Intake(engine, ledger.journals, ledger.counters);
 if (ledger.cut > 0) log.warn({ event: 'journal-cut', bytes: ledger.cut }, 'cut an unmarked tail');
@@ -137,7 +140,13 @@ setInterval(() => {
   if (timer === undefined) commit();
   writeStatus();
 }, STATUS_EVERY);
-setInterval(() => ledger.expire(Date.now()), EXPIRE_EVERY);
+setInterval(() => {
+  try {
+    ledger.expire(Date.now());
+  } catch (error) {
+    log.error({ event: 'expire', err: error }, 'cannot delete what is beyond its retention');
+  }
+}, EXPIRE_EVERY);
 writeStatus();
 log.info(
   {

@@ -43,7 +43,7 @@ export const MAX_RECORD = 128 * 1024;
 export interface SegmentHeader {
   readonly version: 1;
   readonly channel: string;
-  /** Grows by one with each start of the gate. */
+  /** Grows with each start of the gate, and after a segment that holds no record. */
   readonly epoch: number;
   /** Sequence of the first record that this segment may hold. */
   readonly first: number;
@@ -131,10 +131,17 @@ export function readMark(bytes: Uint8Array, at: number): Mark {
   };
 }
 
-/** The bytes that begin a segment: magic, u32 length, JSON, CRC. */
+/**
+ * The bytes that begin a segment: magic, u32 length, JSON, CRC.
+ *
+ * @throws RangeError if no reader would look for so long a header
+ */
 export function formatHeader(header: SegmentHeader): Buffer {
   const json = Buffer.from(JSON.stringify(header));
   const bytes = Buffer.alloc(MAGIC.length + 4 + json.length + 4);
+  if (bytes.length > MAX_HEADER) {
+    throw new RangeError('the names of the sources and rules are too long for a journal');
+  }
   MAGIC.copy(bytes);
   bytes.writeUInt32BE(json.length, MAGIC.length);
   json.copy(bytes, MAGIC.length + 4);

@@ -48,8 +48,8 @@ export class JournalReader {
   /** Last sequence delivered, or passed over because the cursor is beyond it. */
   #sequence: number;
   #epoch: number;
-  /** The directory's modification time when it was last listed. */
-  #listed = 0;
+  /** Modification time of the directory when a listing of it showed no further segment. */
+  #listed = NaN;
 
   constructor(directory: string, after: Position) {
     this.#directory = directory;
@@ -131,20 +131,22 @@ export class JournalReader {
   }
 
   #next(): SegmentName | undefined {
+    const now = Date.now();
     const { mtimeMs } = statSync(this.#directory);
-    if (mtimeMs === this.#listed && Date.now() - mtimeMs > CLOCK_GRAIN) return undefined;
-    this.#listed = mtimeMs;
-    return sortSegments(readdirSync(this.#directory)).find(
+    if (mtimeMs === this.#listed) return undefined;
+    const next = sortSegments(readdirSync(this.#directory)).find(
       ({ epoch, first }) =>
         epoch > this.#segment!.epoch ||
         (epoch === this.#segment!.epoch && first > this.#segment!.first),
     );
+    this.#listed = next || now - mtimeMs <= CLOCK_GRAIN ? NaN : mtimeMs;
+    return next;
   }
 
-  /** Goes over to a segment; false while its header is torn, or where there is none. */
+  /** Goes over to a segment; false while its header is torn, or where there is none any more. */
   #enter(segment: SegmentName | undefined): boolean {
-    if (!segment) return false;
-    const fd = openSync(join(this.#directory, segment.name), 'r');
+    const fd = segment ? openIfThere(join(this.#directory, segment.name)) : -1;
+    if (!segment || fd < 0) return false;
     const start = readHeader(fd);
     if (!start) {
       closeSync(fd);
@@ -164,5 +166,15 @@ export class JournalReader {
     }
     this.#epoch = segment.epoch;
     return true;
+  }
+}
+
+/** Opens a file; -1 if retention has deleted it since it was listed. */
+function openIfThere(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return -1;
+    throw error;
   }
 }

@@ -12,6 +12,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  rmSync,
   statSync,
   truncateSync,
   unlinkSync,
@@ -68,10 +69,15 @@ export class JournalWriter {
   readonly buffer = Buffer.allocUnsafe(BUFFER_BYTES + MAX_BODY + EVENT_OVERHEAD);
   readonly #directory: string;
   readonly #options: JournalOptions;
-  readonly #epoch: number;
+  #epoch: number;
   readonly #mark = Buffer.alloc(MAX_RECORD);
   #closed: { name: string; bytes: number; ended: number }[] = [];
   #fd = -1;
+  /** Where the mark at the end stands, if it commits no records; -1 otherwise. */
+  #idleMark = -1;
+  /** Records committed in this segment, and when it was begun. */
+  #records = 0;
+  #begun = 0;
   #name = '';
   #committed = 0;
   #filled = 0;
@@ -156,8 +162,13 @@ export class JournalWriter {
   commit(batch: number, time: number, counters: readonly Float64Array[]): void {
     const mark = { sequence: this.#sequence, batch, time, counters };
     const length = writeMark(this.#mark, 0, mark);
-    writeAll(this.#fd, this.#mark, length, this.#committed + this.#flushed);
-    this.#committed += this.#flushed + length;
+    // A mark without records takes the place of one like it: a quiet channel's journal stays as it is.
+    const idle = this.#pending === 0;
+    const at = idle && this.#idleMark >= 0 ? this.#idleMark : this.#committed + this.#flushed;
+    writeAll(this.#fd, this.#mark, length, at);
+    this.#idleMark = idle ? at : -1;
+    this.#records += this.#pending;
+    this.#committed = at + length;
     this.#filled = this.#flushed = this.#pending = 0;
   }
 
@@ -170,13 +181,21 @@ export class JournalWriter {
     return count;
   }
 
-  /** Deletes whole segments beyond the retained size or age; never the one being written. */
+  /** Deletes whole segments beyond the retained size or age, to a quarter of that age.
+   *
+   * @throws Error of the file system
+   */
   expire(now: number): void {
     const { size, age } = this.#options.retain;
+    if (this.#records > 0 && this.#pending === 0 && now - this.#begun > age / 4) {
+      // So that its events can be deleted when their time has come, though no others follow.
+      this.#endSegment();
+      this.#beginSegment();
+    }
     let total = this.#committed + this.#closed.reduce((sum, { bytes }) => sum + bytes, 0);
     for (let oldest; (oldest = this.#closed[0]); this.#closed.shift()) {
       if (total <= size && now - oldest.ended <= age) break;
-      unlinkSync(join(this.#directory, oldest.name));
+      rmSync(join(this.#directory, oldest.name), { force: true });
       total -= oldest.bytes;
     }
   }
@@ -188,6 +207,8 @@ export class JournalWriter {
 
   #beginSegment(): void {
     const first = this.#sequence - this.#pending + 1;
+    // A segment of marks alone is followed by one of the same sequence: never by itself, emptied.
+    if (segmentName(first, this.#epoch) === this.#name) this.#epoch++;
     const { channel, sources, rules, counters } = this.#options;
     const header = formatHeader({
       version: 1,
@@ -200,19 +221,24 @@ export class JournalWriter {
       counters,
     });
     const name = segmentName(first, this.#epoch);
-    const fd = openSync(join(this.#directory, name), 'w', 0o644);
+    const path = join(this.#directory, name);
+    const fd = openSync(path, 'wx', 0o644);
     try {
       writeAll(fd, header, header.length, 0);
       fdatasyncSync(fd);
       syncDirectory(this.#directory);
     } catch (error) {
       closeSync(fd);
+      rmSync(path, { force: true });
       throw error;
     }
     this.#fd = fd;
     this.#name = name;
     this.#committed = header.length;
-    this.expire(Date.now());
+    this.#idleMark = -1;
+    this.#records = 0;
+    this.#begun = Date.now();
+    this.expire(this.#begun);
   }
 
   #endSegment(): void {
@@ -220,6 +246,7 @@ export class JournalWriter {
     closeSync(this.#fd);
     this.#fd = -1;
     this.#closed.push({ name: this.#name, bytes: this.#committed, ended: Date.now() });
+    this.#committed = 0;
   }
 }
 

@@ -16,6 +16,8 @@ export interface LoginOptions {
 export type LoginStep = 'USER' | 'PASS' | 'SFLT' | 'SMSK' | 'RCVLOOP';
 
 export interface LoginScript {
+  /** What must not come back in a log: a server may echo what it was sent. */
+  readonly secret: string;
   readonly bytes: Buffer;
   /** Where each command ends in `bytes`; the last is RCVLOOP, whose answer the valve reads. */
   readonly steps: readonly { readonly name: LoginStep; readonly end: number }[];
@@ -45,5 +47,5 @@ export function buildLogin({ user, password, filter, mask }: LoginOptions): Logi
   }
   text += 'RCVLOOP\r\n';
   steps.push({ name: 'RCVLOOP', end: Buffer.byteLength(text) });
-  return { bytes: Buffer.from(text), steps };
+  return { secret: password, bytes: Buffer.from(text), steps };
 }

@@ -6,7 +6,7 @@
  */
 import { connect } from 'node:net';
 import { PATIENCE } from '../dialing/schedule.js';
-import type { Outcome } from '../dialing/serve.js';
+import { describeFailure, type Outcome } from '../dialing/serve.js';
 import { AnswerReader, escapeText } from '../link/answers.js';
 import type { LoginScript } from '../link/login.js';
 
@@ -26,6 +26,8 @@ export function logIn(host: string, port: number, script: LoginScript): Promise<
     const answers = new AnswerReader();
     const input = Buffer.alloc(4096);
     const warnings: string[] = [];
+    const show = (text: string, most?: number): string =>
+      escapeText(text.replaceAll(script.secret, '***'), most);
     let step = -1;
     let settled = false;
     let quiet: NodeJS.Timeout | undefined;
@@ -49,8 +51,9 @@ export function logIn(host: string, port: number, script: LoginScript): Promise<
       const start = step === 0 ? 0 : script.steps[step - 1]!.end;
       const slice = script.bytes.subarray(start, script.steps[step]!.end);
       const last = step === script.steps.length - 1;
-      socket.write(slice, () => {
-        if (last) settle({ kind: 'ready', socket, script: script.bytes.length, warnings });
+      socket.write(slice, (error) => {
+        if (error) fail(describeFailure(error, host, port));
+        else if (last) settle({ kind: 'ready', socket, script: script.bytes.length, warnings });
       });
       timer.refresh();
     };
@@ -75,14 +78,14 @@ export function logIn(host: string, port: number, script: LoginScript): Promise<
       const name = step < 0 ? undefined : script.steps[step]!.name;
       if (!ok) {
         if (name === 'SFLT' || name === 'SMSK') {
-          warnings.push(`${name} was refused, the gate filters anyway: ${escapeText(text)}`);
+          warnings.push(`${name} was refused, the gate filters anyway: ${show(text)}`);
           writeWhenQuiet();
           return true;
         }
         settle(
           name === undefined
-            ? { kind: 'failed', text: `the greeting was ${escapeText(text)}` }
-            : { kind: 'refused', text: `${name} was refused: ${escapeText(text)}` },
+            ? { kind: 'failed', text: `the greeting was ${show(text)}` }
+            : { kind: 'refused', text: `${name} was refused: ${show(text)}` },
         );
         return false;
       }
@@ -100,7 +103,7 @@ export function logIn(host: string, port: number, script: LoginScript): Promise<
           let more = true;
           answers.push(input.subarray(0, length), (ok, text) => (more = takeAnswer(ok, text)));
           if (answers.discarded > MAX_BEFORE_ANSWER) {
-            fail(`this is no VSCP server: ${escapeText(answers.firstDiscarded ?? 'endless line')}`);
+            fail(`this is no VSCP server: ${show(answers.firstDiscarded ?? 'endless line')}`);
             return false;
           }
           return more;
@@ -108,10 +111,12 @@ export function logIn(host: string, port: number, script: LoginScript): Promise<
       },
     });
     socket.on('connect', () => timer.refresh());
-    socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      fail(describeFailure(error, host, port));
+    });
     socket.on('close', () => {
       const said = answers.firstDiscarded;
-      const text = said === undefined ? '' : ` after saying ${escapeText(said, 80)}`;
+      const text = said === undefined ? '' : ` after saying ${show(said, 80)}`;
       fail(`the server closed the connection while ${waitingFor()} was awaited${text}`);
     });
   });

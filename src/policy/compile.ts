@@ -6,7 +6,10 @@ import type { Policy, Rule } from './policy.js';
 /** Bits of a small integer name the channels; V8 keeps 31-bit integers unboxed. */
 export const MAX_CHANNELS = 30;
 /** Pairs of class group and type group; 16 Mi of them are 64 MiB of table. */
-const MAX_PAIRS = 16 * 1024 * 1024;
+const MAX_PAIRS = 16 * 2 ** 20;
+/** Lists that differ, and arms in the lists of all pairs: what compiling may cost. */
+const MAX_LISTS = 2 ** 20;
+const MAX_ENTRIES = 64 * 2 ** 20;
 
 /** What the names in policies refer to: the lower links and the channels of the configuration. */
 export interface Scope {
@@ -54,11 +57,14 @@ export interface Compiled {
 export function compilePolicies(policies: readonly Policy[], scope: Scope, now: number): Compiled {
   const ids = new Map<string, Policy>();
   for (const policy of policies) {
-    if (ids.has(policy.id)) throw policy.field.error(`a second policy with the id '${policy.id}'`);
+    if (ids.has(policy.id)) {
+      throw policy.idField.error(`a second policy with the id '${policy.id}'`);
+    }
     ids.set(policy.id, policy);
     if (policy.expires <= now) {
       const last = new Date(policy.expires - 1).toISOString().slice(0, 10);
-      throw policy.field.error(`policy '${policy.id}' expired: its last day was ${last}`);
+      const field = policy.expiresField ?? policy.idField;
+      throw field.error(`policy '${policy.id}' expired: its last day was ${last}`);
     }
   }
   const rules = policies.flatMap((policy) => policy.rules);
@@ -70,37 +76,28 @@ export function compilePolicies(policies: readonly Policy[], scope: Scope, now: 
   const arms = pairs.map(({ rule, index, arm }) => compileArm(rule, index, arm, scope));
   const classes = groupNumbers(pairs.map(({ arm }) => arm.classes));
   const types = groupNumbers(pairs.map(({ arm }) => arm.types));
-  if (classes.count * types.count > MAX_PAIRS) {
-    throw rules[0]!.field.error('the policies name too many different classes and types');
-  }
+  const tooMany = (): Error =>
+    rules[0]!.field.error('the policies name too many different classes and types');
+  const entries = arms.reduce(
+    (sum, _, i) => sum + classes.groupsOf[i]!.length * types.groupsOf[i]!.length,
+    0,
+  );
+  if (classes.count * types.count > MAX_PAIRS || entries > MAX_ENTRIES) throw tooMany();
   const table = new Int32Array(classes.count * types.count);
   const hasPermit = new Uint8Array(table.length);
   const covering = new Int32Array(table.length).fill(-1);
-  const members = new Map<number, number[]>();
+  const lists = new Lists(arms.length);
   arms.forEach((arm, i) => {
     for (const c of classes.groupsOf[i]!) {
       for (const t of types.groupsOf[i]!) {
         const pair = c * types.count + t;
-        const list = members.get(pair);
-        if (list) list.push(i);
-        else members.set(pair, [i]);
+        table[pair] = lists.extend(table[pair]!, i);
         if (arm.permit) hasPermit[pair] = 1;
         else if (covering[pair] === -1 && decidesAlone(arm)) covering[pair] = arm.rule;
       }
     }
+    if (lists.count > MAX_LISTS) throw tooMany();
   });
-  const flat = [0];
-  const known = new Map<string, number>();
-  for (const [pair, list] of members) {
-    const key = list.join();
-    let at = known.get(key);
-    if (at === undefined) {
-      at = flat.length;
-      known.set(key, at);
-      flat.push(list.length, ...list);
-    }
-    table[pair] = at;
-  }
   return {
     scope,
     rules,
@@ -108,12 +105,68 @@ export function compilePolicies(policies: readonly Policy[], scope: Scope, now: 
     classGroup: classes.group,
     typeGroup: types.group,
     typeGroups: types.count,
+    lists: lists.flatten(table),
     pairs: table,
-    lists: Int32Array.from(flat),
     hasPermit,
     covering,
     expires: Math.min(...policies.map(({ expires }) => expires)),
   };
+}
+
+/** Lists of arms that share their beginnings: list 0 is empty, any other extends one by one arm. */
+class Lists {
+  readonly #arms: number;
+  readonly #shorter = [0];
+  readonly #last = [-1];
+  readonly #length = [0];
+  readonly #longer = new Map<number, number>();
+
+  constructor(arms: number) {
+    this.#arms = arms;
+  }
+
+  get count(): number {
+    return this.#last.length;
+  }
+
+  extend(list: number, arm: number): number {
+    const key = list * this.#arms + arm;
+    let longer = this.#longer.get(key);
+    if (longer === undefined) {
+      longer = this.#last.length;
+      this.#longer.set(key, longer);
+      this.#shorter.push(list);
+      this.#last.push(arm);
+      this.#length.push(this.#length[list]! + 1);
+    }
+    return longer;
+  }
+
+  /** Writes the lists of `table` out one after the other, and into `table` where each begins. */
+  flatten(table: Int32Array): Int32Array {
+    const starts = new Int32Array(this.count);
+    let size = 1;
+    for (let pair = 0; pair < table.length; pair++) {
+      const list = table[pair]!;
+      if (list === 0) continue;
+      if (starts[list] === 0) {
+        starts[list] = size;
+        size += 1 + this.#length[list]!;
+      }
+      table[pair] = starts[list]!;
+    }
+    const flat = new Int32Array(size);
+    starts.forEach((start, list) => {
+      if (start === 0) return;
+      flat[start] = this.#length[list]!;
+      let rest = list;
+      for (let i = start + flat[start]; i > start; i--) {
+        flat[i] = this.#last[rest]!;
+        rest = this.#shorter[rest]!;
+      }
+    });
+    return flat;
+  }
 }
 
 function decidesAlone(arm: CompiledArm): boolean {
@@ -121,15 +174,13 @@ function decidesAlone(arm: CompiledArm): boolean {
 }
 
 function checkNames(rule: Rule, scope: Scope): void {
-  for (const channel of rule.to ?? []) {
-    if (scope.channels.includes(channel)) continue;
-    const hint = didYouMean(channel, scope.channels);
-    throw (rule.toField ?? rule.field).error(`no channel is named '${channel}'${hint}`);
+  for (const { text, field } of rule.to ?? []) {
+    if (scope.channels.includes(text)) continue;
+    throw field.error(`no channel is named '${text}'${didYouMean(text, scope.channels)}`);
   }
-  for (const source of rule.arms.flatMap((arm) => [...(arm.sources ?? [])])) {
-    if (scope.sources.includes(source)) continue;
-    const hint = didYouMean(source, scope.sources);
-    throw (rule.sourceField ?? rule.field).error(`no lower is named '${source}'${hint}`);
+  for (const { text, field } of rule.sources ?? []) {
+    if (scope.sources.includes(text)) continue;
+    throw field.error(`no lower is named '${text}'${didYouMean(text, scope.sources)}`);
   }
 }
 
@@ -138,12 +189,12 @@ function refuseDisagreement(rules: readonly Rule[]): void {
   const permits = rules.filter((rule) => rule.effect === 'permit');
   permits.forEach((a, i) => {
     for (const b of permits.slice(i + 1)) {
-      const shared = a.to?.find((channel) => b.to?.includes(channel));
+      const shared = a.to?.find(({ text }) => b.to?.some((other) => other.text === text));
       if (shared === undefined || sameEmit(a, b)) continue;
       if (a.arms.some((x) => b.arms.some((y) => armsMeet(x, y)))) {
         throw b.field.error(
-          `permits '${a.name}' and '${b.name}' match the same events for channel '${shared}' ` +
-            'but differ in emit',
+          `permits '${a.name}' and '${b.name}' match the same events for channel ` +
+            `'${shared.text}' but differ in emit`,
         );
       }
     }
@@ -155,7 +206,7 @@ function sameEmit(a: Rule, b: Rule): boolean {
 }
 
 function compileArm(rule: Rule, index: number, arm: Arm, scope: Scope): CompiledArm {
-  const named = rule.to ?? scope.channels;
+  const named = rule.to?.map(({ text }) => text) ?? scope.channels;
   const cubes = arm.guids ?? [];
   const guids = new Int32Array(cubes.length * 8);
   cubes.forEach(({ value, mask }, i) => {
@@ -186,24 +237,22 @@ interface Groups {
 /** Partitions 0..65535 by the sets that each number is in. */
 function groupNumbers(sets: readonly NumberSet[]): Groups {
   const group = new Uint16Array(65536);
-  let count = 1;
+  const sizes = [65536];
   const distinct = new Map(sets.map((set) => [setKey(set), set]));
   for (const set of distinct.values()) {
     if ('mask' in set && set.mask === 0) continue;
     const inside = 'values' in set ? [...set.values] : matching(set);
-    const sizes = new Uint32Array(count);
-    for (const n of group) sizes[n]!++;
-    const taken = new Uint32Array(count);
-    for (const n of inside) taken[group[n]!]!++;
+    const taken = new Map<number, number>();
+    for (const n of inside) taken.set(group[n]!, (taken.get(group[n]!) ?? 0) + 1);
     const split = new Map<number, number>();
-    for (const n of inside) {
-      const old = group[n]!;
-      if (taken[old] === sizes[old]) continue;
-      let renamed = split.get(old);
-      if (renamed === undefined) split.set(old, (renamed = count++));
-      group[n] = renamed;
+    for (const [old, part] of taken) {
+      if (part === sizes[old]) continue;
+      sizes[old]! -= part;
+      split.set(old, sizes.push(part) - 1);
     }
+    for (const n of inside) group[n] = split.get(group[n]!) ?? group[n]!;
   }
+  const count = sizes.length;
   const sample = new Int32Array(count);
   group.forEach((id, n) => (sample[id] = n));
   const inside = new Map<string, number[]>();

@@ -3,7 +3,7 @@ import { type Field, parseDocument } from '../document/document.js';
 import { parseClasses, parseTypes } from './classes.js';
 import { parseGuids, parseRaw } from './guids.js';
 import { type Arm, EVERY, type NumberSet } from './match.js';
-import { EMIT_ALL, type Emit, type Policy, type Rule } from './policy.js';
+import { EMIT_ALL, type Emit, type Name, type Policy, type Rule } from './policy.js';
 
 export const MAX_RULES = 4096;
 const DAY = 86_400_000;
@@ -20,10 +20,12 @@ export function parsePolicy(text: string, file: string): Policy {
   root.need(keys.schema, 'schema').choice(['tidegate-policy/v1']);
   const about = root.need(keys.policy, 'policy');
   const head = about.record(['id', 'revision', 'owner', 'expires']);
-  const id = about.need(head.id, 'id').name();
+  const idField = about.need(head.id, 'id');
+  const id = idField.name();
   const lists = parseLists(keys.lists);
   const fields = root.need(keys.rules, 'rules').list();
-  if (fields.length > MAX_RULES) throw root.error(`more than ${MAX_RULES} rules`);
+  const excess = fields[MAX_RULES];
+  if (excess) throw excess.error(`more than ${MAX_RULES} rules: spread them over several files`);
   const rules = fields.map((field) => parseRule(field, id, lists));
   const seen = new Set<string>();
   for (const rule of rules) {
@@ -36,7 +38,8 @@ export function parsePolicy(text: string, file: string): Policy {
     owner: head.owner?.text(),
     expires: head.expires ? parseExpiry(head.expires) : Infinity,
     rules,
-    field: root,
+    idField,
+    expiresField: head.expires,
   };
 }
 
@@ -53,7 +56,9 @@ function parseExpiry(field: Field): number {
 function parseLists(field: Field | undefined): ReadonlyMap<string, Field> {
   const lists = new Map<string, Field>();
   for (const [name, list] of field?.entries() ?? []) {
-    if (!/^[A-Za-z]\w*$/.test(name)) throw list.error(`'${name.slice(0, 64)}' is no list name`);
+    if (!/^[A-Za-z]\w{0,63}$/.test(name)) {
+      throw list.keyError(`'${name.slice(0, 64)}' is no list name: letters, digits and _`);
+    }
     parseGuids(list, new Map());
     lists.set(name, list);
   }
@@ -68,21 +73,30 @@ function parseRule(field: Field, policy: string, lists: ReadonlyMap<string, Fiel
   if (effect === 'permit') field.need(keys.to, 'to');
   else if (keys.emit) throw keys.emit.error('a forbid sends nothing: it has no emit');
   const match = field.need(keys.match, 'match');
+  const { source } = match.record(MATCH_KEYS);
+  const sources = source && parseNames(source);
   return {
     name,
     effect,
-    to: keys.to?.oneOrMore().map((channel) => channel.name()),
-    arms: parseMatch(match, lists),
+    to: keys.to && parseNames(keys.to),
+    sources,
+    arms: parseMatch(match, sources, lists),
     emit: keys.emit ? parseEmit(keys.emit) : EMIT_ALL,
     field,
-    toField: keys.to,
-    sourceField: match.record(MATCH_KEYS).source,
   };
+}
+
+function parseNames(field: Field): Name[] {
+  return field.oneOrMore().map((item) => ({ text: item.name(), field: item }));
 }
 
 const MATCH_KEYS = ['any', 'source', 'priority', 'class', 'type', 'guid', 'raw'] as const;
 
-function parseMatch(field: Field, lists: ReadonlyMap<string, Field>): Arm[] {
+function parseMatch(
+  field: Field,
+  sources: readonly Name[] | undefined,
+  lists: ReadonlyMap<string, Field>,
+): Arm[] {
   const keys = field.record(MATCH_KEYS);
   const given = Object.keys(keys).length;
   if (keys.any) {
@@ -94,8 +108,7 @@ function parseMatch(field: Field, lists: ReadonlyMap<string, Field>): Arm[] {
   if (keys.raw && (keys.class ?? keys.type ?? keys.guid ?? keys.priority)) {
     throw keys.raw.error("'raw' says priority, class, type and guid: name it or them");
   }
-  const sources = keys.source?.oneOrMore().map((source) => source.name());
-  const common = { sources: sources && new Set(sources) };
+  const common = { sources: sources && new Set(sources.map(({ text }) => text)) };
   if (keys.raw) return [{ ...common, ...parseRaw(keys.raw) }];
   const priorities = keys.priority ? parsePriorities(keys.priority) : 0xff;
   const guids = keys.guid && parseGuids(keys.guid, lists);
@@ -120,8 +133,7 @@ function parsePriorities(field: Field): number {
 function parseEmit(field: Field): Emit {
   const keys = field.record(['priority', 'guid', 'time', 'data']);
   if (Object.keys(keys).length === 0) throw field.error('an empty emit: name what is kept');
-  const keeps = (part: Field | undefined): boolean =>
-    part !== undefined && part.choice(['keep', 'zero']) === 'keep';
+  const keeps = (part: Field | undefined): boolean => part?.choice(['keep', 'zero']) === 'keep';
   return {
     // Zero is the highest priority, not the absence of one: it must be asked for by name.
     priority: keys.priority === undefined || keeps(keys.priority),

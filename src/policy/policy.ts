@@ -13,19 +13,24 @@ export interface Emit {
 /** A permit without `emit` sends priority, class, type, GUID, time and data as they were. */
 export const EMIT_ALL: Emit = { priority: true, guid: true, time: true, data: true };
 
+/** A name of something outside of the file, with the place to complain about. */
+export interface Name {
+  readonly text: string;
+  readonly field: Field;
+}
+
 export interface Rule {
   /** policy/rule */
   readonly name: string;
   readonly effect: 'permit' | 'forbid';
   /** Channels; undefined: a forbid of all. */
-  readonly to: readonly string[] | undefined;
+  readonly to: readonly Name[] | undefined;
+  /** Names of lower links, as its arms hold them; undefined: all. */
+  readonly sources: readonly Name[] | undefined;
   readonly arms: readonly Arm[];
   readonly emit: Emit;
   /** Where it stands, for errors that only show when files come together. */
   readonly field: Field;
-  /** Where its sources and channels are named. */
-  readonly toField: Field | undefined;
-  readonly sourceField: Field | undefined;
 }
 
 export interface Policy {
@@ -35,5 +40,6 @@ export interface Policy {
   /** First instant at which it is no longer valid, ms since 1970; Infinity if it never expires. */
   readonly expires: number;
   readonly rules: readonly Rule[];
-  readonly field: Field;
+  readonly idField: Field;
+  readonly expiresField: Field | undefined;
 }

@@ -37,9 +37,11 @@ function typePrefix(vscpClass: number): string | undefined {
     if (bare.startsWith('MEASUREMENT')) return 'VSCP_TYPE_MEASUREMENT_';
     return `VSCP2_TYPE_${bare}_`;
   }
-  // Classes 60..74 carry the types of 10..14 in another coding.
-  const shared = /^MEASURE(?:MENT(?:64|32)?|ZONE)(X[1-4])?$/.exec(bare);
-  return shared ? `VSCP_TYPE_MEASUREMENT${shared[1] ?? ''}_` : `VSCP_TYPE_${bare}_`;
+  // Classes 60..74 carry the types of 10..14 in another coding, 85..89 command them.
+  const shared = /^(?:MEASURE(?:MENT(?:64|32)?|ZONE)|SETVALUEZONE)(X[1-4])?$/.exec(bare);
+  if (shared) return `VSCP_TYPE_MEASUREMENT${shared[1] ?? ''}_`;
+  // The type tokens of CLASS1.IR keep the older name of that class.
+  return bare === 'IR' ? 'VSCP_TYPE_REMOTE_' : `VSCP_TYPE_${bare}_`;
 }
 
 /** The type names that exist in a class, without their prefix. */
@@ -71,7 +73,10 @@ export function isTypeOf(token: string, vscpClass: number): boolean {
 
 /** Names that `familyOf` knows. */
 export const familyNames: readonly string[] = [...new Set([...LEVEL1.keys(), ...LEVEL2.keys()])]
-  .filter((name) => !name.startsWith('LEVEL1_') && !/^MEASURE./.test(name))
+  .filter(
+    (name) =>
+      !name.startsWith('LEVEL1_') && (name === 'MEASUREMENT' || !name.startsWith('MEASURE')),
+  )
   .map((name) => `@${name}`);
 
 /**

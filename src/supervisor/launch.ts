@@ -14,6 +14,26 @@ export interface Descriptors {
 }
 
 /**
+ * Calls back once when a process is gone, be it that it ended or that it could not be started: then
+ * there is an error and no exit.
+ */
+export function onGone(
+  child: ChildProcess,
+  gone: (code: number | null, signal: NodeJS.Signals | null, error?: Error) => void,
+): void {
+  let called = false;
+  const once = (code: number | null, signal: NodeJS.Signals | null, error?: Error): void => {
+    if (called) return;
+    called = true;
+    gone(code, signal, error);
+  };
+  child.on('exit', (code, signal) => once(code, signal));
+  child.on('error', (error) => {
+    if (child.pid === undefined) once(null, null, error);
+  });
+}
+
+/**
  * Starts a process in a session of its own, so that a terminal's Ctrl-C reaches the supervisor alone.
  *
  * The kernel kills it when the supervisor dies, whatever it is doing.

@@ -9,6 +9,7 @@ import { type Cause, causeOf } from '../wire/exit.js';
 import { checkConnection, type DialMessage, type RawHandle } from '../wire/handover.js';
 import type { Logger } from '../wire/log.js';
 import type { LinkStatus } from '../wire/status.js';
+import { onGone } from './launch.js';
 
 /** A connection that lived this long, ms, was of use: the dialling schedule starts afresh. */
 const USEFUL = 2000;
@@ -49,10 +50,11 @@ export class Link {
     dialler.on('message', (message, handle) => {
       this.#connect(dialler, message, handle as RawHandle | undefined);
     });
-    dialler.on('exit', (code, signal) => {
+    onGone(dialler, (code, signal, error) => {
       this.#dialler = undefined;
       if (this.#stopping) return;
-      this.#parts.log.error({ event: 'died', code, signal }, 'the dialling process died');
+      const what = error?.message ?? 'the dialling process died';
+      this.#parts.log.error({ event: 'died', code, signal }, what);
       if (!this.#worker) this.#startLater();
     });
   }
@@ -106,11 +108,7 @@ export class Link {
   /** A secret that has become unreadable, for one, must not end the supervisor. */
   #try(start: () => ChildProcess): ChildProcess | undefined {
     try {
-      const child = start();
-      child.on('error', (error) => {
-        this.#parts.log.error({ event: 'failure', err: error }, 'cannot start');
-      });
-      return child;
+      return start();
     } catch (error) {
       this.#parts.log.error({ event: 'failure' }, (error as Error).message);
       return undefined;
@@ -134,12 +132,13 @@ export class Link {
     this.#worker = worker;
     const started = Date.now();
     this.#since = started;
-    worker.on('exit', (code) => {
+    onGone(worker, (code, _, error) => {
       this.#worker = undefined;
       this.#since = Date.now();
       this.#cause = causeOf(code);
       if (this.#stopping) return;
-      this.#parts.log.warn({ event: 'disconnected', cause: this.#cause }, 'the connection ended');
+      const what = error?.message ?? 'the connection ended';
+      this.#parts.log.warn({ event: 'disconnected', cause: this.#cause }, what);
       const useful = Date.now() - started >= USEFUL;
       this.#dialAgain({ useful, refused: this.#cause === 'refused' });
     });

@@ -14,19 +14,28 @@ const MAX_RATE = 100;
 
 /** Makes one log line of what a process wrote. */
 export function sealLine(line: string, from: string): string {
-  const origin = JSON.stringify(from);
-  if (/^\{.*\}$/.test(line) && !/[\x00-\x1f\x7f-\x9f]/.test(line) && isObject(line)) {
-    return `${line.slice(0, -1)}${line === '{}' ? '' : ','}"from":${origin}}\n`;
-  }
-  const text = JSON.stringify(escapeText(line, 1024));
-  return `{"level":"error","time":"${new Date().toISOString()}","msg":${text},"from":${origin}}\n`;
+  const words = /[\x00-\x1f\x7f-\x9f]/.test(line) ? undefined : parseObject(line);
+  const entry = words ?? {
+    level: 'error',
+    time: new Date().toISOString(),
+    msg: escapeText(line, 1024),
+  };
+  return `${JSON.stringify({ ...entry, from }).replace(UNSAFE, escapeUnit)}\n`;
 }
 
-function isObject(line: string): boolean {
+/** What JSON leaves as it is and a terminal does not: DEL, C1, line separators, marks of direction. */
+const UNSAFE = /[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+function escapeUnit(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+function parseObject(line: string): object | undefined {
   try {
-    return typeof JSON.parse(line) === 'object';
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

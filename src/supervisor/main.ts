@@ -18,6 +18,8 @@ const { values } = parseArgs({
   allowPositionals: true,
 });
 const log = openLog('supervisor');
+// What is below the state directory holds events: for this user alone, in every process.
+process.umask(0o077);
 
 try {
   const config = loadConfig(values.config ?? 'tidegate.yaml');

@@ -16,8 +16,9 @@ import {
   type Settings,
   type UpperSettings,
 } from '../wire/settings.js';
-import { launch } from './launch.js';
+import { launch, onGone } from './launch.js';
 import { Link } from './link.js';
+import { lockFile } from './lock.js';
 import { collectLog } from './logs.js';
 import { makePipes, type Pipe } from './pipes.js';
 import { type Role } from './table.js';
@@ -43,12 +44,13 @@ export class Relay {
   #gateStarts = 0;
   #stopping = false;
 
-  /** @throws Error of the file system: nothing has been started then */
+  /** @throws Error of the file system, or if the state is in use: nothing has been started then */
   constructor(config: Config, checked: Checked, log: Logger) {
     this.#config = config;
     this.#checked = checked;
     this.#log = log;
     for (const part of ['supervisor', 'gate']) this.#directory(part);
+    lockFile(join(config.state, 'supervisor', 'lock'));
     for (const { name } of config.channels) this.#directory('journal', name);
     for (const { name } of config.uppers) this.#directory('upper', name);
     const pipes = config.lowers.map(({ name }) => `pipe ${name}`);
@@ -96,7 +98,7 @@ export class Relay {
 
   #directory(...parts: string[]): string {
     const path = join(this.#config.state, ...parts);
-    mkdirSync(path, { recursive: true, mode: 0o755 });
+    mkdirSync(path, { recursive: true, mode: 0o700 });
     return path;
   }
 
@@ -125,8 +127,12 @@ export class Relay {
     opened: readonly number[] = [],
   ): ChildProcess {
     const key = name === undefined ? role : `${role} ${name}`;
-    const child = launch(role, args, { ...descriptors, log: this.#pipe(key).write });
-    for (const fd of opened) closeSync(fd);
+    let child;
+    try {
+      child = launch(role, args, { ...descriptors, log: this.#pipe(key).write });
+    } finally {
+      for (const fd of opened) closeSync(fd);
+    }
     const { pid } = child;
     if (pid !== undefined) {
       const known = { process: role, ...(name === undefined ? {} : { name }), started: Date.now() };
@@ -157,11 +163,11 @@ export class Relay {
     const gate = this.#launch('gate', undefined, [], { files });
     this.#gate = gate;
     this.#gateStarts++;
-    gate.on('error', (error) => this.#log.error({ err: error }, 'cannot start the gate'));
-    gate.on('exit', (code, signal) => {
+    onGone(gate, (code, signal, error) => {
       this.#gate = undefined;
       if (this.#stopping) return;
-      this.#log.error({ event: 'died', code, signal }, 'the gate died: nothing goes out');
+      const what = error?.message ?? 'the gate died';
+      this.#log.error({ event: 'died', code, signal }, `${what}: nothing goes out`);
       setTimeout(() => {
         if (!this.#stopping) this.#startGate();
       }, GATE_RESTART);
@@ -217,12 +223,12 @@ export class Relay {
         },
         // Secrets and certificates are opened anew for each connection: a changed file counts.
         worker: (socket) => {
-          const opened = {
-            [FD.password]: openSecret(upper.password.field, upper.password.path),
-            [FD.key]: openSecret(tls.key.field, tls.key.path),
-            [FD.ca]: openFile(tls.ca),
-            [FD.cert]: openFile(tls.cert),
-          };
+          const opened = openAll({
+            [FD.password]: () => openSecret(upper.password.field, upper.password.path),
+            [FD.key]: () => openSecret(tls.key.field, tls.key.path),
+            [FD.ca]: () => openFile(tls.ca),
+            [FD.cert]: () => openFile(tls.cert),
+          });
           const files = {
             ...opened,
             [FD.settings]: this.#settingsFile(`upper ${name}`, { upper: settings }),
@@ -251,6 +257,18 @@ export class Relay {
     } catch (error) {
       this.#log.debug({ err: error }, 'cannot write the status');
     }
+  }
+}
+
+/** Opens all or none. */
+function openAll(open: Readonly<Record<number, () => number>>): Record<number, number> {
+  const opened: Record<number, number> = {};
+  try {
+    for (const [fd, one] of Object.entries(open)) opened[Number(fd)] = one();
+    return opened;
+  } catch (error) {
+    for (const fd of Object.values(opened)) closeSync(fd);
+    throw error;
   }
 }
 

@@ -133,14 +133,13 @@ export class Sender {
     this.#settled = this.#sent = 0;
     progress.expired += reader.expired;
     progress.rewinds += reader.rewinds;
-    if (reader.rewinds > 0) {
-      // After a power cut sequences are given anew: what went out under them was other events.
-      const before = this.#count > 0 ? this.#sequence(0) - 1 : reader.position.sequence;
-      progress.sequence = progress.sent = before;
-      progress.epoch = reader.position.epoch;
-    }
+    const before = this.#count > 0 ? this.#sequence(0) - 1 : reader.position.sequence;
+    // Counted once: a successor begins after the gap, in the epoch that goes with it.
+    if (reader.expired > 0 || reader.rewinds > 0) progress.sequence = before;
+    // After a power cut sequences are given anew: what went out under them was other events.
+    if (reader.rewinds > 0) progress.sent = before;
+    if (this.#count > 0 || progress.sequence === before) progress.epoch = reader.position.epoch;
     reader.expired = reader.rewinds = 0;
-    if (this.#count > 0) progress.epoch = reader.position.epoch;
     return this.#count > 0;
   }
 

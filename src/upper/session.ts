@@ -62,7 +62,7 @@ export class UpperSession {
       return true;
     });
     if (this.#answers.discarded - this.#discardedAtAnswer > MAX_BABBLE) {
-      const said = escapeText(this.#answers.firstDiscarded ?? 'an endless line', 80);
+      const said = this.#show(this.#answers.firstDiscarded ?? 'an endless line', 80);
       this.#events.end('babble', `the server sends what is no answer, beginning with: ${said}`);
     }
   }
@@ -75,9 +75,14 @@ export class UpperSession {
     this.#events.end('silence', `no answer in time (${this.ready ? 'SEND' : this.#state})`);
   }
 
+  /** A server may echo what it was sent: the password must not come back in the log. */
+  #show(text: string, most?: number): string {
+    return escapeText(text.replaceAll(this.#password, '***'), most);
+  }
+
   #logIn(ok: boolean, text: string): void {
     if (!ok) {
-      const words = escapeText(text);
+      const words = this.#show(text);
       this.#events.end('refused', `the server refused (${this.#state}): ${words}`);
       return;
     }

@@ -8,6 +8,8 @@ import { HEADER, MAX_PAYLOAD, sealFrame, type Totals, zeroTotals } from '../wire
 
 /** Longer lines are malformed: 512 data bytes written as 0xNN come to fewer than 3,000. */
 export const MAX_LINE = 4096;
+/** Lines of a chunk are copied together up to this: a frame that is half full takes one more. */
+const MAX_SPAN = MAX_PAYLOAD / 2 - (MAX_LINE + 2);
 /** Frames that may wait for the pipe: 8 MiB. */
 export const MAX_FRAMES = 32;
 
@@ -63,6 +65,11 @@ export class Framer {
     if (at < chunk.length) this.#extendPartial(chunk, at, chunk.length);
   }
 
+  /** Lines that no frame has taken away yet. */
+  get waiting(): number {
+    return this.#queue.reduce((sum, frame) => sum + frame.lines, this.#filling.lines);
+  }
+
   /** The connection has ended: a last line without its ending is never an event. */
   finish(): void {
     if (this.#partialLength === 0 || this.#skipping) return;
@@ -108,7 +115,7 @@ export class Framer {
       if (!this.#forwards(chunk, start, newline)) {
         this.#copy(chunk, span, start);
         span = end;
-      } else if (end - span > MAX_PAYLOAD / 2) {
+      } else if (end - span > MAX_SPAN) {
         this.#copy(chunk, span, end);
         span = end;
       }

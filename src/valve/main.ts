@@ -17,8 +17,8 @@ const SILENCE = 10;
 /** After a small read, wait this many ms: a wakeup per event costs more than the event. */
 const REST = 1;
 const SMALL_READ = 16 * 1024;
-/** At the end, what waits for the pipe may take this many ms to go. */
-const LAST_WORDS = 1000;
+/** At the end, what waits for the pipe may take this many ms to go: a gate is back sooner. */
+const LAST_WORDS = 10_000;
 
 const framer = new Framer(Number(process.argv[4]));
 let cause: Cause | undefined;
@@ -38,7 +38,10 @@ function end(why: Cause): void {
   cause = why;
   connection.close();
   framer.finish();
-  setTimeout(() => process.exit(EXIT[why]), LAST_WORDS);
+  setTimeout(() => {
+    process.stderr.write(`${framer.waiting} lines were lost: the gate did not take them\n`);
+    process.exit(EXIT[why]);
+  }, LAST_WORDS);
   if (!writing) writeNext();
 }
 

@@ -1,20 +1,28 @@
 /**
- * Frames on the pipe from a valve to the gate: whole lines, running totals, a CRC.
+ * Frames on the pipe from a valve to the gate: whole lines, running totals, a CRC of each.
  *
  * The magic begins with two newlines and a payload never holds an empty line, so no text of a lower
  * server can look like the start of a frame: a reader that meets a torn frame after a kill scans to
- * the next magic and books the gap from the totals.
+ * the next magic and books the gap from the totals. A header has a CRC of its own, because its
+ * numbers can look like the magic: in a header that is whole, no frame begins. It ends with a zero,
+ * so that the magic behind a torn header never completes it.
  */
 import { crc32 } from 'node:zlib';
-import { readU32, writeU32 } from '../event/layout.js';
+import { readU16, readU32, writeU16, writeU32 } from '../event/layout.js';
 
 export const MAX_PAYLOAD = 256 * 1024;
-export const HEADER = 80;
+export const HEADER = 84;
 export const MAX_FRAME = HEADER + MAX_PAYLOAD;
 
 const MAGIC = Buffer.from('\n\nTG');
 const VERSION = 1;
 const LINES = 1;
+const NEWLINE = 0x0a;
+const TOTALS = 18;
+/** CRC of the payload, CRC of the header before it, and two zeros. */
+const PAYLOAD_CRC = HEADER - 10;
+const HEADER_CRC = HEADER - 6;
+const ZEROS = HEADER - 2;
 const TWO32 = 0x1_0000_0000;
 
 /** What a valve has seen since its connection began; each number only grows. */
@@ -63,28 +71,29 @@ export function sealFrame(
   MAGIC.copy(buffer, 0);
   buffer[4] = VERSION;
   buffer[5] = LINES;
-  buffer[6] = 0;
-  buffer[7] = 0;
-  writeU32(buffer, 8, length);
-  writeU32(buffer, 12, generation);
-  writeU32(buffer, 16, lines);
-  let at = 20;
+  writeU32(buffer, 6, length);
+  writeU32(buffer, 10, generation);
+  writeU32(buffer, 14, lines);
+  let at = TOTALS;
   for (const field of FIELDS) {
     writeU32(buffer, at, Math.floor(totals[field] / TWO32));
     writeU32(buffer, at + 4, totals[field] % TWO32);
     at += 8;
   }
-  const crc = crc32(buffer.subarray(HEADER, HEADER + length), crc32(buffer.subarray(0, at)));
-  writeU32(buffer, at, crc);
+  writeU32(buffer, PAYLOAD_CRC, crc32(buffer.subarray(HEADER, HEADER + length)));
+  writeU32(buffer, HEADER_CRC, crc32(buffer.subarray(0, HEADER_CRC)));
+  writeU16(buffer, ZEROS, 0);
 }
 
 /** Finds frames in a stream of chunks that may be torn anywhere. */
 export class FrameReader {
   /** Bytes that belonged to no valid frame. */
   skipped = 0;
-  readonly #buffer = Buffer.allocUnsafe(2 * MAX_FRAME);
+  readonly #buffer = Buffer.allocUnsafe(2 * MAX_FRAME + 1);
   #start = 0;
   #end = 0;
+  /** Whether a frame ends at `#start`. */
+  #following = false;
   readonly #frame: Frame = {
     generation: 0,
     lines: 0,
@@ -101,9 +110,10 @@ export class FrameReader {
    */
   push(chunk: Uint8Array, deliver: (frame: Frame) => void): void {
     if (this.#end + chunk.length > this.#buffer.length) {
-      this.#buffer.copyWithin(0, this.#start, this.#end);
-      this.#end -= this.#start;
-      this.#start = 0;
+      const from = Math.max(0, this.#start - 1);
+      this.#buffer.copyWithin(0, from, this.#end);
+      this.#end -= from;
+      this.#start -= from;
     }
     this.#buffer.set(chunk, this.#end);
     this.#end += chunk.length;
@@ -114,39 +124,63 @@ export class FrameReader {
     const buffer = this.#buffer;
     const start = this.#start;
     const available = this.#end - start;
-    if (available < HEADER) return false;
-    const length = readU32(buffer, start + 8);
-    if (buffer.compare(MAGIC, 0, 4, start, start + 4) !== 0 || length > MAX_PAYLOAD) {
-      return this.#resync();
+    if (available < HEADER) return this.#overlaps();
+    if (
+      buffer.compare(MAGIC, 0, 4, start, start + 4) !== 0 ||
+      crc32(buffer.subarray(start, start + HEADER_CRC)) !== readU32(buffer, start + HEADER_CRC) ||
+      readU16(buffer, start + ZEROS) !== 0
+    ) {
+      return this.#overlaps() || this.#resync(start + 1);
     }
-    const end = start + HEADER + length;
+    const length = readU32(buffer, start + 6);
+    if (buffer[start + 4] !== VERSION || buffer[start + 5] !== LINES || length > MAX_PAYLOAD) {
+      throw new Error(
+        `unknown frame: version ${buffer[start + 4]!}, kind ${buffer[start + 5]!}, ${length} bytes`,
+      );
+    }
+    const text = start + HEADER;
+    const end = text + length;
     if (this.#end < end) {
-      const next = buffer.subarray(start + 4, this.#end).indexOf(MAGIC);
-      return next < 0 ? false : this.#skip(start + 4 + next);
+      const next = buffer.subarray(text, this.#end).indexOf(MAGIC);
+      return next < 0 ? false : this.#skip(text + next);
     }
-    const crcAt = start + HEADER - 4;
-    const crc = crc32(buffer.subarray(start + HEADER, end), crc32(buffer.subarray(start, crcAt)));
-    if (crc !== readU32(buffer, crcAt)) return this.#resync();
-    if (buffer[start + 4] !== VERSION || buffer[start + 5] !== LINES) {
-      throw new Error(`unknown frame: version ${buffer[start + 4]!}, kind ${buffer[start + 5]!}`);
+    if (crc32(buffer.subarray(text, end)) !== readU32(buffer, start + PAYLOAD_CRC)) {
+      return this.#resync(text);
+    }
+    if (length > 0 && buffer[end - 1] !== NEWLINE) {
+      throw new Error('unknown frame: a line without its end');
     }
     const frame = this.#frame;
-    frame.generation = readU32(buffer, start + 12);
-    frame.lines = readU32(buffer, start + 16);
-    let at = start + 20;
+    frame.generation = readU32(buffer, start + 10);
+    frame.lines = readU32(buffer, start + 14);
+    let at = start + TOTALS;
     for (const field of FIELDS) {
       frame.totals[field] = readU32(buffer, at) * TWO32 + readU32(buffer, at + 4);
       at += 8;
     }
-    frame.start = start + HEADER;
+    frame.start = text;
     frame.end = end;
     this.#start = end;
+    this.#following = true;
     deliver(frame);
     return true;
   }
 
-  #resync(): boolean {
-    const from = this.#start + 1;
+  /**
+   * A writer was killed just before the newline that ends its frame, and the next writer's magic
+   * begins with one: that has completed the frame, and the next frame begins there.
+   */
+  #overlaps(): boolean {
+    const at = this.#start - 1;
+    const end = at + MAGIC.length;
+    if (!this.#following || end > this.#end) return false;
+    if (this.#buffer.compare(MAGIC, 0, MAGIC.length, at, end) !== 0) return false;
+    this.#start = at;
+    this.#following = false;
+    return true;
+  }
+
+  #resync(from: number): boolean {
     const next = this.#buffer.subarray(from, this.#end).indexOf(MAGIC);
     // Three bytes may be the beginning of a magic whose rest has not come.
     return this.#skip(next < 0 ? Math.max(from, this.#end - 3) : from + next);
@@ -154,6 +188,7 @@ export class FrameReader {
 
   #skip(to: number): boolean {
     this.skipped += to - this.#start;
+    this.#following = false;
     this.#start = to;
     return true;
   }

@@ -23,7 +23,12 @@ export interface DialMessage {
  */
 export function checkConnection(message: unknown): ConnectionMessage {
   const { type, script, ...rest } = message as Record<string, unknown>;
-  if (type !== 'connection' || !Number.isSafeInteger(script) || Object.keys(rest).length > 0) {
+  if (
+    type !== 'connection' ||
+    !Number.isSafeInteger(script) ||
+    (script as number) < 0 ||
+    Object.keys(rest).length > 0
+  ) {
     throw new Error('unknown message');
   }
   return { type, script: script as number };
@@ -49,16 +54,20 @@ export interface RawHandle {
  * The raw handle is sent, not the Socket: the receiver of a Socket would begin to read. `destroy`
  * closes only our copy and sends no FIN, as the other copy is still open.
  */
-export function handOver(socket: Socket, script: number, done: () => void): void {
+export function handOver(
+  socket: Socket,
+  script: number,
+  done: (handedOver: boolean) => void,
+): void {
   const handle = (socket as unknown as { _handle: RawHandle | null })._handle;
   if (!handle || !process.send) {
     socket.destroy();
-    done();
+    done(false);
     return;
   }
   const message: ConnectionMessage = { type: 'connection', script };
-  process.send(message, handle as unknown as Socket, { keepOpen: true }, () => {
+  process.send(message, handle as unknown as Socket, { keepOpen: true }, (error) => {
     socket.destroy();
-    done();
+    done(error === null);
   });
 }

@@ -1,0 +1,25 @@
+/** One writer: an exclusive lock on the state directory, which the kernel releases with its holder. */
+import { spawnSync } from 'node:child_process';
+import { constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+
+/**
+ * Locks a file for as long as this process lives.
+ *
+ * flock(1) (util-linux) locks the open file that it inherits, and so locks it for us: Node has no call
+ * for that.
+ *
+ * @throws Error that names the holder's pid
+ */
+export function lockFile(path: string): void {
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  const stdio: ('ignore' | number)[] = ['ignore', 'ignore', 'ignore', fd];
+  const { status, error } = spawnSync('flock', ['--exclusive', '--nonblock', '3'], { stdio });
+  if (error) throw new Error(`cannot lock ${path}: ${error.message}`);
+  if (status !== 0) {
+    const holder = readFileSync(path, 'latin1').trim();
+    const who = /^\d+$/.test(holder) ? ` by pid ${holder}` : '';
+    throw new Error(`the state directory is in use${who}: ${path}`);
+  }
+  ftruncateSync(fd);
+  writeSync(fd, `${process.pid}\n`, 0);
+}

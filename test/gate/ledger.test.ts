@@ -1,0 +1,248 @@
+import { appendFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { BatchLeaf } from '../../src/audit/audit.js';
+import { adoptCounters, COUNTERS, describeCounters } from '../../src/gate/counters.js';
+import { Ledger } from '../../src/gate/ledger.js';
+import { scanSegment } from '../../src/journal/scan.js';
+import { mountSmallDisk } from '../journal/small-disk.js';
+import { imbalance, Valve, World } from './world.js';
+
+const line = (vscpClass: number, type = 6) =>
+  `0,${vscpClass},${type},0,,0,FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01,1,2,3\n`;
+const LATER = Date.now() + 1e9;
+
+function marks(directory: string) {
+  const seen: number[] = [];
+  for (const name of readdirSync(directory).sort()) {
+    const scan = scanSegment(join(directory, name));
+    if (scan?.mark) seen.push(scan.mark.batch);
+  }
+  return seen;
+}
+
+await t.test('a restart continues the counters of record', (t) => {
+  const world = new World(t.testdir());
+  const [north, south] = [new Valve(), new Valve()];
+  world.intake.take(north.frame([line(10), line(10, 35), line(99), 'x\n']), 0);
+  south.lose({ overflow: 3, empty: 1, alive: 2 });
+  world.intake.take(south.frame([line(20)]), 1);
+  t.ok(world.commit(LATER));
+  const before = [0, 1].map((source) => world.counters(source));
+  t.match(before, [
+    { in: 4, permitted: 2, denied: 1, malformed: { head: 1 } },
+    { in: 5, permitted: 1, malformed: { empty: 1 }, lost: { overflow: 3 }, alive: 2 },
+  ]);
+  for (let i = 0; i < 3; i++) {
+    world.restart();
+    t.same(
+      [0, 1].map((source) => world.counters(source)),
+      before,
+    );
+    t.same(world.ledger.describe(), [
+      { channel: 'public', journalled: 3 },
+      { channel: 'archive', journalled: 2 },
+    ]);
+  }
+  world.close();
+  t.end();
+});
+
+await t.test('the newest mark of any channel has the counters of record', (t) => {
+  const world = new World(t.testdir());
+  const valve = new Valve();
+  world.intake.take(valve.frame([line(10)]), 0);
+  world.commit(LATER);
+  // No mark is due: only the channel that has a record gets one.
+  world.intake.take(valve.frame([line(10, 35), line(99)]), 0);
+  world.commit(LATER + 10);
+  world.intake.take(valve.frame([line(99)]), 0);
+  world.commit(LATER + 20);
+  t.match(world.counters(0), { in: 4, permitted: 2, denied: 2 });
+  world.restart();
+  t.match(world.counters(0), { in: 3, permitted: 2, denied: 1 }, 'as of the last mark');
+  world.intake.take(valve.frame([]), 0);
+  t.match(world.counters(0), { in: 4, permitted: 2, denied: 1, lost: { restart: 1 } });
+  world.close();
+  t.end();
+});
+
+await t.test('a source keeps its counters in another order, a new one begins at zero', (t) => {
+  const world = new World(t.testdir());
+  world.intake.take(new Valve().frame([line(10)]), 1);
+  world.commit(LATER);
+  world.close();
+  const settings = { ...world.settings, sources: ['south', 'east'] };
+  const ledger = new Ledger(settings, []);
+  t.match(describeCounters(ledger.counters[0]!), { in: 1, permitted: 1 });
+  t.match(describeCounters(ledger.counters[1]!), { in: 0, permitted: 0 });
+  for (const journal of ledger.journals) journal.close();
+  t.end();
+});
+
+await t.test('counters are taken over by name', (t) => {
+  const vector = Float64Array.from(COUNTERS, (_, i) => i + 1);
+  const names = [...COUNTERS].reverse();
+  t.same(adoptCounters(names, vector.toReversed()), vector);
+  const adopted = adoptCounters(['unknown', 'denied'], Float64Array.of(5, 6));
+  t.equal(adopted[COUNTERS.indexOf('denied')], 6);
+  t.equal(
+    adopted.reduce((sum, n) => sum + n),
+    6,
+  );
+  t.end();
+});
+
+await t.test('records, leaf, marks: a leaf names what no reader sees yet', (t) => {
+  const leaves: BatchLeaf[] = [];
+  const unseen: number[] = [];
+  let look = (): void => undefined;
+  const append = (leaf: BatchLeaf): void => {
+    leaves.push(leaf);
+    look();
+  };
+  const world = new World(t.testdir(), { append });
+  look = () => void unseen.push(world.journalled(0).length + world.journalled(1).length);
+  const valve = new Valve();
+  world.intake.take(valve.frame([line(10), line(10), line(10, 35)]), 0);
+  world.commit(LATER);
+  t.same(unseen, [0]);
+  look = () => undefined;
+  t.same([world.journalled(0).length, world.journalled(1).length], [3, 2]);
+  world.intake.take(valve.frame([line(10)]), 0);
+  world.commit(LATER + 1);
+  t.match(leaves, [
+    { batch: 1, channels: [{ count: 0 }, { count: 0 }] },
+    {
+      batch: 2,
+      time: LATER,
+      channels: [
+        { first: 1, count: 3 },
+        { first: 1, count: 2 },
+      ],
+    },
+    {
+      batch: 3,
+      channels: [
+        { first: 4, count: 1 },
+        { first: 3, count: 1 },
+      ],
+    },
+  ]);
+  world.restart();
+  t.equal(leaves.at(-1)?.batch, 4, 'batches are numbered on');
+  world.close();
+  t.end();
+});
+
+await t.test('a batch that cannot be audited is not shown, and the next one goes on', (t) => {
+  let failing = false;
+  const world = new World(t.testdir(), {
+    append: () => {
+      if (failing) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    },
+  });
+  const valve = new Valve();
+  world.intake.take(valve.frame([line(10), line(99)]), 0);
+  failing = true;
+  for (let attempt = 0; attempt < 3; attempt++) {
+    t.equal(world.commit(LATER + attempt), false);
+    t.equal(world.ledger.failure, 'ENOSPC');
+    t.same(world.journalled(0), []);
+    t.match(world.counters(0), { in: 2, permitted: 0, denied: 1, lost: { journal: 1 } });
+    t.equal(imbalance(world.counters(0)), 0);
+  }
+  failing = false;
+  t.equal(world.commit(LATER + 4), true, 'a mark is still due');
+  t.equal(world.ledger.failure, undefined);
+  world.intake.take(valve.frame([line(10)]), 0);
+  t.equal(world.commit(LATER + 5), true);
+  t.equal(world.journalled(0).length, 1);
+  t.match(world.counters(0), { in: 3, permitted: 1, denied: 1, lost: { journal: 1 } });
+  world.restart();
+  t.match(world.counters(0), { in: 3, permitted: 1, denied: 1, lost: { journal: 1 } });
+  world.close();
+  t.end();
+});
+
+await t.test('a full disk loses events with a reason, until it has room again', (t) => {
+  const disk = mountSmallDisk(t, 512);
+  if (!disk) return;
+  const world = new World(join(disk.directory, 'state'));
+  const valve = new Valve();
+  const many = new Array<string>(2000).fill(line(10));
+  world.intake.take(valve.frame([line(10)]), 0);
+  t.equal(world.commit(LATER), true);
+  disk.fill();
+  for (let i = 1; i <= 3; i++) {
+    world.intake.take(valve.frame(many), 0);
+    t.equal(world.commit(LATER + i), false);
+    t.equal(world.ledger.failure, 'ENOSPC');
+    t.match(world.counters(0), { permitted: 1, lost: { journal: 2000 * i } });
+    t.equal(imbalance(world.counters(0)), 0);
+  }
+  disk.free();
+  world.intake.take(valve.frame([line(10)]), 0);
+  t.equal(world.commit(LATER + 10), true);
+  t.equal(world.ledger.failure, undefined);
+  t.equal(world.journalled(0).length, 2);
+  t.equal(world.journalled(1).length, 2);
+  world.restart();
+  t.equal(world.ledger.cut, 0);
+  t.match(world.counters(0), { in: 6002, permitted: 2, lost: { journal: 6000 } });
+  world.close();
+  t.end();
+});
+
+await t.test('a mark is written when it is due, or when there are records', (t) => {
+  const world = new World(t.testdir());
+  const directory = world.settings.channels[0]!.directory;
+  const valve = new Valve();
+  t.same(marks(directory), [1]);
+  world.intake.take(valve.frame([line(99)]), 0);
+  t.equal(world.commit(LATER), true);
+  t.same(marks(directory), [2]);
+  world.intake.take(valve.frame([line(99)]), 0);
+  t.equal(world.commit(LATER + 999), true);
+  t.same(marks(directory), [2]);
+  world.intake.take(valve.frame([line(10)]), 0);
+  t.equal(world.commit(LATER + 999), true);
+  t.same(marks(directory), [3]);
+  t.equal(world.commit(LATER + 1000), true);
+  t.same(marks(directory), [4]);
+  t.equal(world.commit(LATER - 1), true);
+  t.same(marks(directory), [5], 'nor does a clock that went back stop the marks');
+  world.close();
+  t.end();
+});
+
+await t.test('what a kill left without a mark is cut, and said', (t) => {
+  const world = new World(t.testdir());
+  const valve = new Valve();
+  world.intake.take(valve.frame([line(10)]), 0);
+  world.commit(LATER);
+  world.intake.take(valve.frame([line(10), line(10)]), 0);
+  for (const journal of world.ledger.journals) journal.flush();
+  world.restart();
+  t.ok(world.ledger.cut > 0);
+  t.same([world.journalled(0).length, world.journalled(1).length], [1, 1]);
+  appendFileSync(join(world.settings.channels[1]!.directory, 'garbage'), 'x');
+  world.restart();
+  t.equal(world.ledger.cut, 0);
+  world.close();
+  t.end();
+});
+
+await t.test('a journal is full before a frame might not fit', (t) => {
+  const world = new World(t.testdir());
+  const valve = new Valve();
+  const lines = new Array<string>(1000).fill(line(10));
+  let frames = 0;
+  for (; !world.ledger.full; frames++) world.intake.take(valve.frame(lines), 0);
+  t.equal(frames, Math.ceil((512 * 1024) / (1000 * (24 + 44 + 3))));
+  t.equal(world.commit(LATER), true);
+  t.equal(world.ledger.full, false);
+  t.equal(world.journalled(0).length, frames * 1000);
+  world.close();
+  t.end();
+});

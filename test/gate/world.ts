@@ -1,0 +1,160 @@
+/** A gate in pieces on a temporary directory, and valves that never were processes. */
+import { join } from 'node:path';
+import type { AuditLog } from '../../src/audit/audit.js';
+import { describeCounters } from '../../src/gate/counters.js';
+import { Intake } from '../../src/gate/intake.js';
+import { Ledger } from '../../src/gate/ledger.js';
+import { BODY, readU64, RULE, SEQUENCE, SOURCE } from '../../src/journal/format.js';
+import { JournalReader } from '../../src/journal/reader.js';
+import { compilePolicies } from '../../src/policy/compile.js';
+import { Engine } from '../../src/policy/engine.js';
+import { parsePolicy } from '../../src/policy/parse.js';
+import { formatEvent } from '../../src/event/event.js';
+import { type Frame, type Totals, zeroTotals } from '../../src/wire/frame.js';
+import type { GateSettings } from '../../src/wire/settings.js';
+
+export const SOURCES = ['north', 'south'] as const;
+export const CHANNELS = ['public', 'archive'] as const;
+
+export const POLICIES = [
+  `
+schema: tidegate-policy/v1
+policy: { id: p, revision: 1 }
+lists:
+  offices: ["FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:20/96"]
+rules:
+  - { name: never-security, effect: forbid, match: { class: "@SECURITY" } }
+  - { name: never-offices, effect: forbid, to: [public], match: { guid: { in: $offices } } }
+  - { name: climate, effect: permit, to: [public], match: { class: 10, type: [6, 35] } }
+  - { name: urgent, effect: permit, to: [public, archive], match: { class: 20, priority: [0, 1] } }
+`,
+  `
+schema: tidegate-policy/v1
+policy: { id: q, revision: 1 }
+rules:
+  - { name: climate, effect: permit, to: [archive], match: { class: 10, type: 6 },
+      emit: { priority: zero, guid: keep } }
+  - { name: north-alone, effect: permit, to: [archive], match: { source: north, class: 30 },
+      emit: { data: keep, time: keep } }
+  - { name: doors, effect: permit, to: [archive], match: { class: 2 } }
+`,
+];
+
+/** What a gate is made of; `restart` is what its successor finds. */
+export class World {
+  readonly settings: GateSettings;
+  readonly engine: Engine;
+  ledger: Ledger;
+  intake: Intake;
+  readonly #rules: readonly string[];
+  readonly #audit: AuditLog;
+  readonly #readers: JournalReader[];
+
+  constructor(directory: string, audit?: AuditLog, channels: readonly string[] = CHANNELS) {
+    this.settings = {
+      sources: SOURCES,
+      channels: channels.map((name) => ({
+        name,
+        directory: join(directory, name),
+        retain: { size: 2 ** 30, age: Infinity },
+      })),
+      policies: [],
+      directory,
+    };
+    const compiled = compilePolicies(
+      POLICIES.map((text, i) => parsePolicy(text, `${i}.yaml`)),
+      { sources: SOURCES, channels },
+      Date.now(),
+    );
+    this.engine = new Engine(compiled);
+    this.#rules = compiled.rules.map(({ name }) => name);
+    this.#audit = audit ?? { append: () => undefined };
+    this.ledger = new Ledger(this.settings, this.#rules, this.#audit);
+    this.intake = new Intake(this.engine, this.ledger.journals, this.ledger.counters);
+    this.#readers = this.settings.channels.map(
+      (channel) => new JournalReader(channel.directory, { epoch: 0, sequence: 0 }),
+    );
+  }
+
+  /** Ends the gate as kill -9 would, and starts the next. */
+  restart(): void {
+    this.close();
+    this.ledger = new Ledger(this.settings, this.#rules, this.#audit);
+    this.intake = new Intake(this.engine, this.ledger.journals, this.ledger.counters);
+  }
+
+  commit(now: number): boolean {
+    const stands = this.ledger.commit(now);
+    if (stands) this.intake.committed();
+    else this.intake.abandoned();
+    return stands;
+  }
+
+  close(): void {
+    for (const journal of this.ledger.journals) journal.close();
+  }
+
+  counters(source: number) {
+    return describeCounters(this.ledger.counters[source]!);
+  }
+
+  /** New records of a channel: sequence, source, rule, text. */
+  journalled(channel: number): string[] {
+    const reader = this.#readers[channel]!;
+    const { buffer, offsets } = reader;
+    const records: string[] = [];
+    for (let count; (count = reader.read()) > 0;) {
+      for (const at of offsets.subarray(0, count)) {
+        const source = reader.header!.sources[buffer.readUInt16BE(at + SOURCE)]!;
+        const rule = reader.header!.rules[buffer.readUInt16BE(at + RULE)]!;
+        const sequence = readU64(buffer, at + SEQUENCE);
+        records.push(`${sequence} ${source} ${rule} ${formatEvent(buffer, at + BODY)}`);
+      }
+    }
+    return records;
+  }
+}
+
+type Sum = ReturnType<typeof describeCounters>;
+
+function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** What the sums leave over, -Infinity if a counter is below zero: 0, or there is a bug. */
+export function imbalance({ in: read, permitted, denied, malformed, lost }: Sum): number {
+  const all = [read, permitted, denied, ...Object.values(malformed), ...Object.values(lost)];
+  if (all.some((count) => count < 0)) return -Infinity;
+  return read - permitted - denied - total(malformed) - total(lost);
+}
+
+/** A valve's side of the frames: what it says of lines that it never sends, too. */
+export class Valve {
+  generation = 1;
+  totals: Totals = zeroTotals();
+
+  /** The next connection. */
+  reconnect(): void {
+    this.generation++;
+    this.totals = zeroTotals();
+  }
+
+  /** Lines that were read and are in no frame. */
+  lose(counts: Partial<Totals>): void {
+    for (const [name, count] of Object.entries(counts)) this.totals[name as keyof Totals] += count;
+    const { empty = 0, overlong = 0, truncated = 0, overflow = 0 } = counts;
+    this.totals.read += empty + overlong + truncated + overflow;
+  }
+
+  /** A frame of these lines, each with its ending. */
+  frame(lines: readonly string[]): Frame {
+    const text = Buffer.from(lines.join(''), 'latin1');
+    this.totals.read += lines.length;
+    this.totals.bytes += text.length;
+    // In the middle of a buffer, as the reader of frames delivers it.
+    const payload = Buffer.concat([Buffer.from('\r\r7,8,9\r'), text, Buffer.from('1,2,3\n')]);
+    const { generation } = this;
+    const totals = { ...this.totals };
+    return { generation, lines: lines.length, totals, payload, start: 8, end: 8 + text.length };
+  }
+}

@@ -1,0 +1,48 @@
+/** A disk of a few pages, to be filled up: a tmpfs where the tests may mount one. */
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+
+export interface SmallDisk {
+  readonly directory: string;
+  fill(): void;
+  free(): void;
+}
+
+/**
+ * Mounts a disk of `kilobytes`; where that is not allowed, ends the test as skipped.
+ *
+ * @throws Error instead if TIDEGATE_REQUIRE_ALL says that no test may be skipped
+ */
+export function mountSmallDisk(t: Test, kilobytes: number): SmallDisk | undefined {
+  // Not in t.testdir(), which is emptied before the teardown.
+  const directory = mkdtempSync(join(tmpdir(), 'tidegate-disk-'));
+  try {
+    const options = ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', directory];
+    execFileSync('mount', options, { stdio: 'ignore' });
+  } catch (error) {
+    rmdirSync(directory);
+    if (process.env['TIDEGATE_REQUIRE_ALL'] === '1') throw error;
+    t.plan(0, 'no tmpfs can be mounted here');
+    return undefined;
+  }
+  t.teardown(() => {
+    execFileSync('umount', ['-l', directory]);
+    rmdirSync(directory);
+  });
+  const ballast = join(directory, 'ballast');
+  return {
+    directory,
+    fill: () => {
+      const fd = openSync(ballast, 'w');
+      try {
+        for (;;) writeSync(fd, Buffer.alloc(4096));
+      } catch {
+        closeSync(fd);
+      }
+    },
+    free: () => rmSync(ballast),
+  };
+}

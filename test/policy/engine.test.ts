@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t from 'tap';
+import { parseBody, unpackEvent, type VscpEvent } from '../../src/event/event.js';
+import { bodyLength, MAX_BODY } from '../../src/event/layout.js';
+import { type Compiled, compilePolicies } from '../../src/policy/compile.js';
+import { DEFAULT_DENY, Engine } from '../../src/policy/engine.js';
+import { parsePolicy } from '../../src/policy/parse.js';
+import { arrivals, CHANNELS, match, rules, SOURCES } from './arbitrary.js';
+import { decide, emit, matchesClassAndType, type NaiveRule, write } from './naive.js';
+
+const SCOPE = { sources: SOURCES, channels: CHANNELS };
+const AT = 7;
+
+function compile(...files: string[]): Compiled {
+  return compilePolicies(
+    files.map((text, i) => parsePolicy(text, `file${i}.yaml`)),
+    SCOPE,
+    0,
+  );
+}
+
+/** The rules in one file or, split at `split`, in two. */
+function engineOf(rules: readonly NaiveRule[], split = 0): Engine {
+  const cut = split % rules.length;
+  const parts = [rules.slice(0, cut), rules.slice(cut)].filter((part) => part.length > 0);
+  return new Engine(compile(...parts.map((part, i) => write(part, `p${i}`))));
+}
+
+/** The binary form, not at the start of a buffer. */
+function pack(event: VscpEvent): Uint8Array {
+  const { head, vscpClass, type, obid, datetime, timestamp, guid, data } = event;
+  const address = Buffer.from(guid).toString('hex').match(/../g)!.join(':');
+  const body = parseBody(
+    [head, vscpClass, type, obid, datetime, timestamp, address, ...data].join(),
+  );
+  const buffer = new Uint8Array(MAX_BODY + 2 * AT).fill(0xaa);
+  buffer.set(body, AT);
+  return buffer;
+}
+
+function ruleName(engine: Engine, index: number): string {
+  return engine.compiled.rules[index]!.name.replace(/^p\d\//, '');
+}
+
+/** What the engine says, in the words of the naive evaluator. */
+function permitted(engine: Engine, buffer: Uint8Array, source: number): string[] {
+  const bits = engine.decide(buffer, AT, source);
+  return CHANNELS.filter((_, i) => (bits & (1 << i)) !== 0);
+}
+
+function sent(engine: Engine, buffer: Uint8Array, rule: number): [string, VscpEvent] {
+  const copy = buffer.slice();
+  const length = engine.rebuild(copy, AT, rule);
+  assert.equal(length, bodyLength(copy, AT));
+  assert.deepEqual(copy.subarray(0, AT), buffer.subarray(0, AT));
+  return [Buffer.from(copy.subarray(AT, AT + length)).toString('hex'), unpackEvent(copy, AT)];
+}
+
+const arriving = rules.chain((rules) =>
+  fc.tuple(fc.constant(rules), arrivals(rules.map(({ match }) => match))),
+);
+
+await t.test('it decides, names its rules and rebuilds as the naive evaluator does', (t) => {
+  const seen = { permitted: 0, denied: 0, forbidden: 0, partly: 0, several: 0, skipped: 0 };
+  fc.assert(
+    fc.property(arriving, fc.nat(9), ([rules, events], split) => {
+      const engine = engineOf(rules, split);
+      for (const { event, source } of events) {
+        const buffer = pack(event);
+        const before = buffer.slice();
+        const { permits, forbids } = decide(rules, CHANNELS, event, SOURCES[source]!);
+        const channels = permitted(engine, buffer, source);
+        assert.deepEqual(channels, [...permits.keys()]);
+        assert.deepEqual(buffer, before, 'deciding changes nothing');
+        for (const channel of channels) {
+          const index = engine.permittedBy[CHANNELS.indexOf(channel as 'open')]!;
+          const by = permits.get(channel)!.find(({ name }) => name === ruleName(engine, index));
+          assert.ok(by, `${ruleName(engine, index)} permits ${channel}`);
+          assert.deepEqual(sent(engine, buffer, index)[1], emit(event, by.emit));
+        }
+        if (channels.length === 0) {
+          const named = forbids.map(({ name }) => name);
+          if (forbids.length === 0) assert.equal(engine.deniedBy, DEFAULT_DENY);
+          else assert.ok(named.includes(ruleName(engine, engine.deniedBy)));
+        }
+        const possible = rules.some(
+          ({ effect, match }) =>
+            effect === 'permit' && matchesClassAndType(match, event.vscpClass, event.type),
+        );
+        const can = engine.canPermit(event.vscpClass, event.type);
+        assert.equal(can, possible);
+        if (channels.length > 0) assert.ok(can, 'never false where decide permits');
+        if (!can && engine.deniedBy !== DEFAULT_DENY) {
+          const by = ruleName(engine, engine.deniedBy);
+          assert.ok(forbids.some(({ name }) => name === by));
+        }
+        seen.permitted += Number(channels.length > 0);
+        seen.denied += Number(channels.length === 0);
+        seen.forbidden += Number(forbids.length > 0);
+        seen.partly += Number(forbids.length > 0 && channels.length > 0);
+        seen.several += Number([...permits.values()].some((by) => by.length > 1));
+        seen.skipped += Number(!can);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 150, `${what}: ${count}`);
+  t.end();
+});
+
+await t.test('each predicate alone decides as the naive evaluator does', (t) => {
+  const single = match.chain((match) => fc.tuple(fc.constant(match), arrivals([match])));
+  let hits = 0;
+  fc.assert(
+    fc.property(single, ([match, events]) => {
+      const rule: NaiveRule = { name: 'only', effect: 'permit', to: ['open'], match };
+      const engine = engineOf([rule]);
+      for (const { event, source } of events) {
+        const expected = decide([rule], CHANNELS, event, SOURCES[source]!);
+        assert.deepEqual(permitted(engine, pack(event), source), [...expected.permits.keys()]);
+        hits += expected.permits.size;
+      }
+    }),
+    { numRuns: 700 },
+  );
+  t.ok(hits > 1000, `${hits} events match`);
+  t.end();
+});
+
+await t.test('the order of rules changes neither a decision nor a byte that is sent', (t) => {
+  const shuffled = arriving.chain(([rules, events]) =>
+    fc.tuple(
+      fc.constant(rules),
+      fc.shuffledSubarray(rules, { minLength: rules.length, maxLength: rules.length }),
+      fc.constant(events),
+    ),
+  );
+  let compared = 0;
+  fc.assert(
+    fc.property(shuffled, fc.nat(9), ([first, second, events], split) => {
+      const engines = [engineOf(first), engineOf(second, split)] as const;
+      for (const { event, source } of events) {
+        const buffer = pack(event);
+        const [one, other] = engines.map((engine) =>
+          permitted(engine, buffer, source).map((channel) => {
+            const rule = engine.permittedBy[CHANNELS.indexOf(channel as 'open')]!;
+            return [channel, sent(engine, buffer, rule)[0]];
+          }),
+        );
+        assert.deepEqual(one, other);
+        compared += one!.length;
+      }
+    }),
+    { numRuns: 500 },
+  );
+  t.ok(compared > 1000, `${compared} events sent`);
+  t.end();
+});
+
+const GUID = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01';
+
+function decideLine(policy: string, line: string): [bits: number, deniedBy: number] {
+  const engine = new Engine(compile(policy));
+  const bits = engine.decide(parseBody(line), 0, 0);
+  return [bits, engine.deniedBy];
+}
+
+function file(...rules: string[]): string {
+  return `schema: tidegate-policy/v1
+policy: { id: p, revision: 1 }
+rules:
+${rules.map((rule) => `  - ${rule}\n`).join('')}`;
+}
+
+await t.test('a forbid with to: stands against its channels only, one without against all', (t) => {
+  const all = '{ name: all, effect: permit, to: [open, press, board], match: { any: true } }';
+  const line = `0,2,1,0,,0,${GUID}`;
+  const forbid = (to: string) => `{ name: no, effect: forbid, ${to}match: { class: "@SECURITY" } }`;
+  t.same(decideLine(file(all), line), [7, DEFAULT_DENY]);
+  t.equal(decideLine(file(all, forbid('to: press, ')), line)[0], 5);
+  t.equal(decideLine(file(all, forbid('to: [open, board], ')), line)[0], 2);
+  t.same(decideLine(file(all, forbid('')), line), [0, 1]);
+  t.same(decideLine(file(all, forbid('')), `0,3,1,0,,0,${GUID}`), [7, DEFAULT_DENY]);
+  t.end();
+});
+
+await t.test('thirty channels have a bit each', (t) => {
+  const channels = Array.from({ length: 30 }, (_, i) => `c${i}`);
+  const text = file(
+    ...channels.map((c) => `{ name: ${c}, effect: permit, to: ${c}, match: { any: true } }`),
+    '{ name: no, effect: forbid, to: [c0, c29], match: { class: 2 } }',
+  );
+  const scope = { sources: ['s'], channels };
+  const engine = new Engine(compilePolicies([parsePolicy(text, 'f')], scope, 0));
+  t.equal(engine.decide(parseBody(`0,3,1,0,,0,${GUID}`), 0, 0), 2 ** 30 - 1);
+  t.same(
+    [...engine.permittedBy],
+    channels.map((_, i) => i),
+  );
+  t.equal(engine.decide(parseBody(`0,2,1,0,,0,${GUID}`), 0, 0), 2 ** 29 - 2);
+  t.end();
+});
+
+await t.test('what is not named in emit is zero, except the priority', (t) => {
+  const line = `255,10,6,7,2026-11-22T10:00:00Z,99,${GUID},138,1,7`;
+  const zero = '00:'.repeat(15) + '00';
+  const cases: [string, string][] = [
+    ['', `224,10,6,0,2026-11-22T10:00:00Z,99,${GUID},138,1,7`],
+    ['emit: { time: zero }', `224,10,6,0,,0,${zero}`],
+    ['emit: { data: keep }', `224,10,6,0,,0,${zero},138,1,7`],
+    ['emit: { guid: keep, priority: zero }', `0,10,6,0,,0,${GUID}`],
+    ['emit: { time: keep, priority: keep }', `224,10,6,0,2026-11-22T10:00:00Z,99,${zero}`],
+  ];
+  for (const [words, expected] of cases) {
+    const rule = `{ name: r, effect: permit, to: open, match: { any: true }, ${words} }`;
+    const engine = new Engine(compile(file(rule)));
+    const body = parseBody(line);
+    t.same(engine.decide(body, 0, 0), 1);
+    t.same(body.subarray(0, engine.rebuild(body, 0, 0)), parseBody(expected), words);
+  }
+  t.end();
+});
