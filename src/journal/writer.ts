@@ -162,7 +162,7 @@ export class JournalWriter {
   commit(batch: number, time: number, counters: readonly Float64Array[]): void {
     const mark = { sequence: this.#sequence, batch, time, counters };
     const length = writeMark(this.#mark, 0, mark);
-    // A mark without records takes the place of one like it: a quiet channel's journal stays as it is.
+    // A mark without records takes the place of one like it: a quiet channel's journal stays.
     const idle = this.#pending === 0;
     const at = idle && this.#idleMark >= 0 ? this.#idleMark : this.#committed + this.#flushed;
     writeAll(this.#fd, this.#mark, length, at);
@@ -181,19 +181,20 @@ export class JournalWriter {
     return count;
   }
 
-  /** Deletes whole segments beyond the retained size or age, to a quarter of that age.
+  /**
+   * Deletes whole segments beyond the retained size or age, to a quarter of that age; never the one
+   * that holds the last mark, and with it the counters of record.
    *
    * @throws Error of the file system
    */
   expire(now: number): void {
     const { size, age } = this.#options.retain;
-    if (this.#records > 0 && this.#pending === 0 && now - this.#begun > age / 4) {
-      // So that its events can be deleted when their time has come, though no others follow.
-      this.#endSegment();
-      this.#beginSegment();
-    }
+    // So that its events can be deleted when their time has come, though no others follow.
+    if (this.#records > 0 && this.#pending === 0 && now - this.#begun > age / 4) this.#endSegment();
+    const kept = this.#records > 0 || this.#idleMark >= 0 ? 0 : 1;
     let total = this.#committed + this.#closed.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (let oldest; (oldest = this.#closed[0]); this.#closed.shift()) {
+    for (; this.#closed.length > kept; this.#closed.shift()) {
+      const oldest = this.#closed[0]!;
       if (total <= size && now - oldest.ended <= age) break;
       rmSync(join(this.#directory, oldest.name), { force: true });
       total -= oldest.bytes;
@@ -221,22 +222,18 @@ export class JournalWriter {
       counters,
     });
     const name = segmentName(first, this.#epoch);
-    const path = join(this.#directory, name);
-    const fd = openSync(path, 'wx', 0o644);
+    const fd = openSync(join(this.#directory, name), 'w', 0o644);
     try {
       writeAll(fd, header, header.length, 0);
       fdatasyncSync(fd);
       syncDirectory(this.#directory);
     } catch (error) {
       closeSync(fd);
-      rmSync(path, { force: true });
       throw error;
     }
     this.#fd = fd;
     this.#name = name;
     this.#committed = header.length;
-    this.#idleMark = -1;
-    this.#records = 0;
     this.#begun = Date.now();
     this.expire(this.#begun);
   }
@@ -247,6 +244,8 @@ export class JournalWriter {
     this.#fd = -1;
     this.#closed.push({ name: this.#name, bytes: this.#committed, ended: Date.now() });
     this.#committed = 0;
+    this.#idleMark = -1;
+    this.#records = 0;
   }
 }
 

@@ -115,10 +115,10 @@ console.log(
 );
 await measure('gate alone, 40 % permitted, fdatasync', 4 * MILLION, () => runGate(4 * MILLION));
 await measure('whole path saturated, 40 % permitted', 2 * MILLION, () =>
-  runSaturated(2 * MILLION, PERMITTED_SHARE, 300_000),
+  runSaturated(2 * MILLION, PERMITTED_SHARE, 400_000),
 );
 await measure('whole path saturated, all permitted', MILLION, () =>
-  runSaturated(MILLION, 1, 200_000),
+  runSaturated(MILLION, 1, 300_000),
 );
 await measure('whole path, 10,000/s, an event a write', 100_000, async () => {
   const paced = { count: 100_000, rate: 10_000, single: true, share: 1, window: 1000 };

@@ -139,7 +139,7 @@ await t.test('retention by size deletes whole segments, oldest first, never the 
   t.ok(segments(directory).length > 1);
   writer.close();
   const tiny = openWriter(directory, { retain: { size: 0, age: Infinity } });
-  t.same(segments(directory), [segmentName(181, 2)]);
+  t.same(segments(directory), [segmentName(166, 1), segmentName(181, 2)], 'until the first mark');
   write(tiny, entries.slice(0, 15));
   tiny.expire(Date.now());
   t.same(segments(directory), [segmentName(181, 2)]);
@@ -165,8 +165,86 @@ await t.test('retention by age counts from the end of a segment', (t) => {
   writer.expire(3000 + age);
   t.same(left(), [3, 4]);
   writer.expire(Number.MAX_SAFE_INTEGER);
+  t.same(left(), [3, 4], 'the last mark is still in the third');
+  write(writer, []);
+  writer.expire(Number.MAX_SAFE_INTEGER);
   t.same(left(), [4]);
   writer.close();
+  t.end();
+});
+
+await t.test('a quiet segment is ended, so that its events expire as well', (t) => {
+  const directory = t.testdir();
+  const age = 4000;
+  const writer = openWriter(directory, { retain: { size: Infinity, age } });
+  const begun = Date.now();
+  write(writer, entries.slice(0, 3));
+  append(writer, entries.slice(3, 5));
+  writer.expire(begun + 1e6);
+  writer.flush();
+  writer.commit(1, 0, COUNTERS);
+  t.same(segments(directory), [segmentName(1, 1)], 'not while records are pending');
+  writer.expire(begun + 900);
+  write(writer, []);
+  t.same(segments(directory), [segmentName(1, 1)], 'nor while it is young');
+  writer.expire(begun + 1e6);
+  t.same(segments(directory), [segmentName(1, 1)], 'it goes when there is another mark');
+  write(writer, []);
+  t.same(segments(directory), [segmentName(1, 1), segmentName(6, 1)]);
+  writer.expire(begun + 1e6);
+  t.same(segments(directory), [segmentName(6, 1)]);
+  writer.expire(begun + 1e9);
+  t.same(segments(directory), [segmentName(6, 1)], 'a segment without records stays');
+  writer.close();
+  t.end();
+});
+
+await t.test('retention spares the last mark, so that a start knows where it stood', (t) => {
+  const directory = t.testdir();
+  const retain = { size: 0, age: 0 };
+  const first = openWriter(directory, { retain });
+  write(first, entries.slice(0, 5));
+  first.expire(Number.MAX_SAFE_INTEGER);
+  first.close();
+  for (let start = 0; start < 2; start++) {
+    const writer = openWriter(directory, { retain });
+    t.equal(writer.sequence, 5);
+    t.same(writer.recovery.mark?.counters, COUNTERS);
+    writer.expire(Number.MAX_SAFE_INTEGER);
+    writer.close();
+  }
+  t.end();
+});
+
+await t.test('marks without records take no more room than one', (t) => {
+  const directory = t.testdir();
+  const writer = openWriter(directory);
+  const reader = new JournalReader(directory, START);
+  const path = join(directory, segmentName(1, 1));
+  write(writer, entries.slice(0, 2));
+  write(writer, []);
+  const { size } = statSync(path);
+  t.equal(reader.read(), 2);
+  for (let i = 0; i < 5; i++) {
+    writer.flush();
+    writer.commit(100 + i, 0, COUNTERS);
+    t.equal(reader.read(), 0);
+  }
+  t.equal(statSync(path).size, size);
+  write(writer, entries.slice(2, 4));
+  t.same(drain(reader), expected(entries.slice(2, 4), 3));
+  append(writer, entries.slice(4, 6));
+  writer.flush();
+  writer.rollback();
+  writer.flush();
+  writer.commit(200, 0, COUNTERS);
+  writer.close();
+  const again = openWriter(directory);
+  t.equal(again.recovery.mark?.batch, 200);
+  t.equal(again.recovery.cut, 0);
+  again.close();
+  t.same(drain(new JournalReader(directory, START)), expected(entries.slice(0, 4)));
+  reader.close();
   t.end();
 });
 
@@ -177,7 +255,7 @@ await t.test('a segment that somebody else deleted is no error', (t) => {
   t.equal(segments(directory).length, 3);
   unlinkSync(join(directory, segmentName(1, 1)));
   writer.expire(Number.MAX_SAFE_INTEGER);
-  t.same(segments(directory), [segmentName(3, 1)]);
+  t.same(segments(directory), [segmentName(3, 1)], 'it holds the counters of record');
   writer.close();
   t.end();
 });
@@ -274,6 +352,7 @@ await t.test('a disk that is full at a rotation stops neither writer nor reader 
     t.equal(writer.rollback(), 4);
     t.same(drain(reader), []);
   }
+  writer.expire(Number.MAX_SAFE_INTEGER);
   t.same(segments(directory), [segmentName(1, 1), segmentName(6, 1)]);
   disk.free();
   // Long after the reader has listed the directory: writing on changes no name in it.
@@ -309,7 +388,7 @@ await t.test('a full segment of marks alone is followed by another, not overwrit
   t.same(drain(reader), expected(entries.slice(2, 4), 3));
   t.same([reader.expired, reader.rewinds], [0, 0]);
   writer.expire(Number.MAX_SAFE_INTEGER);
-  t.same(segments(directory), [segmentName(3, 5)], 'retention spares the one being written');
+  t.same(segments(directory), [segmentName(3, 5)], 'retention spares the last mark');
   writer.close();
   const again = openWriter(directory, { retain });
   t.equal(again.sequence, 4);
