@@ -51,9 +51,15 @@ export function check(args: readonly string[], io: Io): number {
   }
 }
 
+const WORDS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file; name the configuration with -c FILE',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+};
+
 /** What is wrong, and with which file. */
 export function describeError(error: unknown, file: string): string {
   if (error instanceof DocumentError) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
-  return code === undefined ? message : `cannot read ${file}: ${code}`;
+  return code === undefined ? message : `cannot read ${file}: ${WORDS[code] ?? code}`;
 }

@@ -86,7 +86,7 @@ await t.test('check says OK, or what is wrong and where', async (t) => {
   t.match(run(['check'], directory), { status: 1, stderr: /can be read by others.*chmod 600/ });
   t.match(run(['check', '-c', 'none.yaml'], directory), {
     status: 1,
-    stderr: /none\.yaml: ENOENT/,
+    stderr: /none\.yaml: there is no such file/,
   });
 });
 
