@@ -25,8 +25,9 @@ export type Progress = Record<(typeof FIELDS)[number], number>;
 
 const MAGIC = 0x54474331; // TGC1
 
-export class Cursor {
-  readonly progress: Progress = {
+/** The progress of an upper that has sent nothing. */
+export function zeroProgress(): Progress {
+  return {
     /** Journal epoch and last sequence that is done with. */
     epoch: 0,
     sequence: 0,
@@ -41,6 +42,10 @@ export class Cursor {
     stray: 0,
     discarded: 0,
   };
+}
+
+export class Cursor {
+  readonly progress = zeroProgress();
   readonly #fd: number;
   readonly #slot = Buffer.alloc(SLOT);
   #writes = 0;

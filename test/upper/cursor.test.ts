@@ -2,20 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { Cursor, type Progress } from '../../src/upper/cursor.js';
+import { Cursor, type Progress, zeroProgress } from '../../src/upper/cursor.js';
 
-const ZERO: Progress = {
-  epoch: 0,
-  sequence: 0,
-  sent: 0,
-  answered: 0,
-  refused: 0,
-  expired: 0,
-  resent: 0,
-  rewinds: 0,
-  stray: 0,
-  discarded: 0,
-};
+const ZERO = zeroProgress();
 
 /** Numbers that no other generation shares, the last beyond 32 bits. */
 function generation(n: number): Progress {

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { parseBody } from '../../src/event/event.js';
 import { JournalReader } from '../../src/journal/reader.js';
 import { JournalWriter } from '../../src/journal/writer.js';
-import type { Progress } from '../../src/upper/cursor.js';
+import { type Progress, zeroProgress } from '../../src/upper/cursor.js';
 import { BARRIER_PATIENCE, MISSING_PATIENCE, QUIET, Sender } from '../../src/upper/sender.js';
 
 // Every timer of the sender runs on the test's clock.
@@ -14,18 +14,7 @@ mock.timers.enable({ apis: ['setTimeout'] });
 const pass = (ms: number): void => mock.timers.tick(ms);
 
 const GUID = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:0A';
-const NOTHING: Progress = {
-  epoch: 0,
-  sequence: 0,
-  sent: 0,
-  answered: 0,
-  refused: 0,
-  expired: 0,
-  resent: 0,
-  rewinds: 0,
-  stray: 0,
-  discarded: 0,
-};
+const NOTHING = zeroProgress();
 
 function openJournal(directory: string): JournalWriter {
   return JournalWriter.open(directory, {
