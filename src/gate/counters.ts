@@ -16,8 +16,6 @@ export const LOST_REASONS = [
   'journal',
 ] as const;
 
-export type LostReason = (typeof LOST_REASONS)[number];
-
 /** What a counter vector holds, in this order. */
 export const COUNTERS = [
   'generation',

@@ -2,7 +2,6 @@
  * Commits batches in the order that leaves one truth after a kill at any moment: records, audit
  * leaf, marks.
  */
-import { join } from 'node:path';
 import { type AuditLog, NO_AUDIT } from '../audit/audit.js';
 import { BATCH_BYTES } from '../journal/format.js';
 import { JournalWriter } from '../journal/writer.js';
@@ -141,9 +140,4 @@ export class Ledger {
       this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
     }
   }
-}
-
-/** Where a channel's journal stands below the state directory. */
-export function journalDirectory(state: string, channel: string): string {
-  return join(state, 'journal', channel);
 }

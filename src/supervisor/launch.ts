@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import type { RawHandle } from '../wire/handover.js';
 import { withParent } from '../wire/parent.js';
 import { FD } from '../wire/fd.js';
-import { entryOf, type Role } from './table.js';
+import { checkGrants, entryOf, type Role } from './table.js';
 
 /** What a process is started with, by descriptor number. */
 export interface Descriptors {
@@ -43,7 +43,9 @@ export function launch(
   args: readonly string[],
   { log, socket, files = {}, ipc = false }: Descriptors,
 ): ChildProcess {
-  const highest = Math.max(FD.log, ...Object.keys(files).map(Number));
+  const numbers = Object.keys(files).map(Number);
+  checkGrants(role, numbers, socket !== undefined, ipc);
+  const highest = Math.max(FD.log, ...numbers);
   const stdio: unknown[] = Array.from({ length: highest + 1 }, () => 'ignore');
   for (const [fd, file] of Object.entries(files)) stdio[Number(fd)] = file;
   stdio[FD.socket] = socket ?? 'ignore';

@@ -102,6 +102,10 @@ export class Relay {
     return path;
   }
 
+  #journal(channel: string): string {
+    return join(this.#config.state, 'journal', channel);
+  }
+
   #pipe(name: string): Pipe {
     return this.#pipes.get(name)!;
   }
@@ -143,15 +147,15 @@ export class Relay {
   }
 
   #startGate(): void {
-    const { config, checked } = { config: this.#config, checked: this.#checked };
+    const config = this.#config;
     const settings: GateSettings = {
       sources: config.lowers.map(({ name }) => name),
       channels: config.channels.map(({ name, retain }) => ({
         name,
         retain,
-        directory: join(config.state, 'journal', name),
+        directory: this.#journal(name),
       })),
-      policies: checked.policies,
+      policies: this.#checked.policies,
       directory: join(config.state, 'gate'),
     };
     const files: Record<number, number> = {
@@ -203,7 +207,7 @@ export class Relay {
     const settings: UpperSettings = {
       name,
       channel,
-      journal: join(this.#config.state, 'journal', channel),
+      journal: this.#journal(channel),
       directory: join(this.#config.state, 'upper', name),
       user,
       window,

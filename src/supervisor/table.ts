@@ -4,6 +4,7 @@
  * An edge of the pipeline is a pipe or a handed-over socket; there is none that leads down.
  */
 import { fileURLToPath } from 'node:url';
+import { FD } from '../wire/fd.js';
 
 export type Role = 'lower' | 'valve' | 'gate' | 'dial' | 'upper';
 
@@ -19,13 +20,46 @@ export type Grant =
   | 'pipes-in' // read ends of the pipes from the valves
   | 'ipc'; // messages of src/wire/handover.ts with the supervisor
 
-export const TABLE: Readonly<Record<Role, readonly Grant[]>> = {
+const TABLE: Readonly<Record<Role, readonly Grant[]>> = {
   lower: ['settings', 'password', 'ipc'],
   valve: ['socket', 'pipe-out'],
   gate: ['settings', 'pipes-in'],
   dial: ['settings', 'ipc'],
   upper: ['socket', 'settings', 'password', 'key', 'ca', 'cert'],
 };
+
+/** Where each grant goes; a socket and the messages are no files. */
+const NUMBERS: Readonly<Partial<Record<Grant, number>>> = {
+  settings: FD.settings,
+  password: FD.password,
+  key: FD.key,
+  ca: FD.ca,
+  cert: FD.cert,
+  'pipe-out': FD.pipe,
+};
+
+/**
+ * Refuses to start a process with anything but what the table grants it.
+ *
+ * @param files descriptor numbers of the files and pipes that it would inherit
+ * @throws Error naming what is too much or missing: a bug
+ */
+export function checkGrants(
+  role: Role,
+  files: readonly number[],
+  socket: boolean,
+  ipc: boolean,
+): void {
+  const grants = TABLE[role];
+  const numbers = grants.flatMap((grant) => NUMBERS[grant] ?? []);
+  const granted = (fd: number): boolean =>
+    numbers.includes(fd) || (grants.includes('pipes-in') && fd >= FD.pipe);
+  const wrong = files.filter((fd) => !granted(fd)).map((fd) => `descriptor ${fd} too many`);
+  wrong.push(...numbers.filter((fd) => !files.includes(fd)).map((fd) => `no descriptor ${fd}`));
+  if (socket !== grants.includes('socket')) wrong.push(socket ? 'a socket' : 'no socket');
+  if (ipc !== grants.includes('ipc')) wrong.push(ipc ? 'messages' : 'no messages');
+  if (wrong.length > 0) throw new Error(`${role} against the process table: ${wrong.join(', ')}`);
+}
 
 /** The entry file of a process. */
 export function entryOf(role: Role): string {
