@@ -6,6 +6,7 @@ import { didYouMean } from '../document/nearest.js';
 import { formatGuid } from '../event/guid.js';
 import { parseQuad } from '../policy/guids.js';
 import { MAX_CHANNELS } from '../policy/compile.js';
+import { FIRST_IDENTITY, IDENTITIES } from './identity.js';
 import { parseDuration, parseSize } from './quantity.js';
 import { secretPath } from './secret.js';
 
@@ -59,9 +60,15 @@ export interface UpperConfig {
   };
 }
 
+/** Whether a relay that cannot be sealed starts all the same. */
+export type Seal = 'required' | 'preferred';
+
 export interface Config {
   readonly file: string;
   readonly state: string;
+  readonly seal: Seal;
+  /** First of the user numbers that the processes get when the supervisor starts as root. */
+  readonly uids: number;
   readonly lowers: readonly LowerConfig[];
   readonly policies: readonly FileReference[];
   readonly channels: readonly ChannelConfig[];
@@ -89,7 +96,16 @@ export function parseConfig(
   environment: NodeJS.ProcessEnv = process.env,
 ): Config {
   const root = parseDocument(text, file);
-  const keys = root.record(['schema', 'state', 'lowers', 'policies', 'channels', 'uppers']);
+  const keys = root.record([
+    'schema',
+    'state',
+    'seal',
+    'uids',
+    'lowers',
+    'policies',
+    'channels',
+    'uppers',
+  ]);
   root.need(keys.schema, 'schema').choice(['tidegate/v1']);
   const around = { directory: dirname(resolve(file)), environment };
   const path = (field: Field): FileReference => ({
@@ -106,6 +122,9 @@ export function parseConfig(
   return {
     file,
     state: path(root.need(keys.state, 'state')).path,
+    seal: keys.seal?.choice(['required', 'preferred']) ?? 'required',
+    // 65,536 and up: below it are the numbers of people and services.
+    uids: keys.uids?.integer(65_536, 2 ** 31 - IDENTITIES) ?? FIRST_IDENTITY,
     lowers,
     policies: root.need(keys.policies, 'policies').list().map(path),
     channels,

@@ -144,9 +144,12 @@ try {
   log.warn({ event: 'watch', err: error }, `no notices of the journal: a look every ${POLL} ms`);
 }
 setInterval(wake, POLL);
+let ticked = performance.now();
 setInterval(() => {
   writeStatus(session.ready ? 'up' : 'connecting');
-  session.tick(sender.waiting);
+  const now = performance.now();
+  session.tick(sender.waiting, now - ticked);
+  ticked = now;
 }, STATUS_EVERY);
 
 process.on('SIGTERM', () => {

@@ -2,9 +2,11 @@
 import { AnswerReader, escapeText } from '../link/answers.js';
 import type { Cause } from '../wire/exit.js';
 
-/** Ticks (of the caller's clock, 4 a second) without an awaited answer before the link is dead. */
-const LOGIN_TICKS = 20;
-const ANSWER_TICKS = 40;
+/** Without an awaited answer for this many ms the link is dead. */
+const LOGIN_PATIENCE = 5000;
+const ANSWER_PATIENCE = 10_000;
+/** A tick counts for at most this many ms: a process that was stopped first reads what has come. */
+const LONGEST_TICK = 1000;
 /** Bytes since the last answer that are none, before the server is taken for something else. */
 const MAX_BABBLE = 1024 * 1024;
 
@@ -24,7 +26,7 @@ export class UpperSession {
   readonly #events: SessionEvents;
   readonly #answers = new AnswerReader();
   #state: State = 'handshake';
-  #ticks = 0;
+  #quiet = 0;
   #discardedAtAnswer = 0;
 
   constructor(user: string, password: string, events: SessionEvents) {
@@ -50,12 +52,12 @@ export class UpperSession {
   /** The handshake is done: the server greets. */
   begin(): void {
     this.#state = 'greeting';
-    this.#ticks = 0;
+    this.#quiet = 0;
   }
 
   take(chunk: Buffer): void {
     this.#answers.push(chunk, (ok, text) => {
-      this.#ticks = 0;
+      this.#quiet = 0;
       this.#discardedAtAnswer = this.#answers.discarded;
       if (this.#state === 'ready') this.#events.answer(ok, text);
       else this.#logIn(ok, text);
@@ -67,11 +69,14 @@ export class UpperSession {
     }
   }
 
-  /** Four times a second; `waiting`: whether a SEND is owed an answer. */
-  tick(waiting: boolean): void {
-    const limit = this.ready ? ANSWER_TICKS : LOGIN_TICKS;
-    if (this.ready && !waiting) this.#ticks = 0;
-    if (++this.#ticks <= limit) return;
+  /**
+   * @param waiting whether a SEND is owed an answer
+   * @param elapsed ms since the last tick
+   */
+  tick(waiting: boolean, elapsed: number): void {
+    if (this.ready && !waiting) this.#quiet = 0;
+    this.#quiet += Math.min(elapsed, LONGEST_TICK);
+    if (this.#quiet <= (this.ready ? ANSWER_PATIENCE : LOGIN_PATIENCE)) return;
     this.#events.end('silence', `no answer in time (${this.ready ? 'SEND' : this.#state})`);
   }
 

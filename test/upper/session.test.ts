@@ -85,7 +85,7 @@ await t.test('a login without an answer ends, at whichever step it hangs', (t) =
     }
     let ticks = 0;
     while (ends.length === 0 && ticks++ < 100) {
-      session.tick(false);
+      session.tick(false, 250);
       // Lines that are no answers do not keep a login alive.
       if (said !== undefined) take('still here\r\n');
     }
@@ -97,16 +97,19 @@ await t.test('a login without an answer ends, at whichever step it hangs', (t) =
 
 await t.test('an awaited answer is awaited ten seconds; an idle link needs none', (t) => {
   const { session, ends, take } = logIn();
-  for (let i = 0; i < 1000; i++) session.tick(false);
+  for (let i = 0; i < 1000; i++) session.tick(false, 250);
   t.strictSame(ends, []);
-  for (let i = 0; i < 39; i++) session.tick(true);
+  for (let i = 0; i < 39; i++) session.tick(true, 250);
   t.strictSame(ends, []);
   take('+OK\r\n');
-  for (let i = 0; i < 40; i++) session.tick(true);
+  for (let i = 0; i < 40; i++) session.tick(true, 250);
   t.strictSame(ends, [], 'an answer starts it afresh');
   take('noise\r\n');
-  session.tick(true);
+  session.tick(true, 250);
   t.strictSame(ends, [['silence', 'no answer in time (SEND)']]);
+  const stopped = logIn();
+  stopped.session.tick(true, 3_600_000);
+  t.strictSame(stopped.ends, [], 'an hour of being stopped is no silence of the server');
   t.end();
 });
 
