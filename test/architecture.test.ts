@@ -28,17 +28,26 @@ const TABLE: Readonly<Record<string, Grants>> = {
     packages: ['node-vscp-class', 'node-vscp-type'],
   },
   // libraries
-  wire: { own: ['event'], node: ['fs', 'net', 'path', 'zlib'], packages: ['pino'] },
+  wire: {
+    own: ['event'],
+    node: ['child_process', 'fs', 'net', 'path', 'zlib'],
+    packages: ['pino'],
+  },
   link: { own: ['event'], node: [], packages: [] },
   journal: { own: ['event'], node: ['fs', 'path'], packages: [] },
   audit: { own: [], node: [], packages: [] },
   config: { own: ['document', 'event', 'policy'], node: ['crypto', 'fs', 'path'], packages: [] },
+  seal: {
+    own: ['config/identity', 'wire'],
+    node: ['child_process', 'fs', 'os', 'path', 'stream', 'url'],
+    packages: [],
+  },
   dialing: { own: ['wire'], node: ['net', 'timers/promises'], packages: [] },
   pki: { own: [], node: ['crypto', 'fs/promises', 'net', 'path'], packages: ['node-forge'] },
   // processes, in the order of the flow
   supervisor: {
-    own: ['config', 'link/answers', 'wire'],
-    node: ['child_process', 'crypto', 'fs', 'path', 'url', 'util'],
+    own: ['config', 'link/answers', 'seal', 'wire'],
+    node: ['child_process', 'crypto', 'fs', 'path', 'util'],
     packages: [],
   },
   lower: { own: ['dialing', 'link/answers', 'link/login', 'wire'], node: ['net'], packages: [] },

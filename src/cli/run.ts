@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseStrictly, refuseExtra } from './arguments.js';
-import { withParent } from '../wire/parent.js';
+import { asSupervisor } from '../wire/parent.js';
 import { check } from './check.js';
 import type { Io } from './io.js';
 
@@ -36,10 +36,13 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const wrong = check(['-c', values.config], { out: () => undefined, err: (line) => io.err(line) });
   if (wrong !== 0) return wrong;
   const supervisor = fileURLToPath(new URL('../supervisor/main.js', import.meta.url));
-  const [command, rest] = withParent(
-    [process.execPath, supervisor, 'tidegate', '-c', values.config],
-    'TERM',
-  );
+  const [command, rest] = asSupervisor([
+    process.execPath,
+    supervisor,
+    'tidegate',
+    '-c',
+    values.config,
+  ]);
   const child = spawn(command, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
   // A terminal's Ctrl-C reaches the supervisor too; asking twice does no harm.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));

@@ -50,7 +50,7 @@ const plant = new Plant(setup.plant);
 // Events of an earlier run in the same directory may still arrive: they are not this run's.
 const portal = new Portal(setup.portal, (line) => line.split(',', 5)[4]! >= firstSecond);
 const config = setup.configure(await plant.listen(), await portal.listen());
-const earlier = readGateStatus(state)?.pid;
+const earlier = readGateStatus(state)?.started;
 const relay = new DemoRelay(state, config);
 
 async function until(condition: () => boolean, patience: number): Promise<boolean> {
@@ -79,7 +79,7 @@ async function fail(reason: string): Promise<never> {
 
 const up = await until(() => {
   const gate = readGateStatus(state);
-  return interrupt.signal.aborted || (gate?.pid !== earlier && plant.watched);
+  return interrupt.signal.aborted || (gate?.started !== earlier && plant.watched);
 }, START_PATIENCE);
 if (!up) await fail('the relay did not come up');
 const before = readGateStatus(state)?.continued ?? {};

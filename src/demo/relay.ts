@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { withParent } from '../wire/parent.js';
+import { asSupervisor } from '../wire/parent.js';
 
 export class DemoRelay {
   /** Aborted when the relay has ended, whoever ended it. */
@@ -16,7 +16,7 @@ export class DemoRelay {
     this.#log = join(state, 'demo', 'relay.log');
     const log = openSync(this.#log, 'a', 0o600);
     const entry = fileURLToPath(new URL('../supervisor/main.js', import.meta.url));
-    const [command, args] = withParent([process.execPath, entry, 'tidegate', '-c', config], 'TERM');
+    const [command, args] = asSupervisor([process.execPath, entry, 'tidegate', '-c', config]);
     // A session of its own: a terminal's Ctrl-C is the demo's to answer.
     this.#process = spawn(command, args, { stdio: ['ignore', log, log], detached: true });
     const ended = new AbortController();

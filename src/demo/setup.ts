@@ -67,6 +67,7 @@ function configuration(plantPort: number, portalPort: number): string {
   const policy = fileURLToPath(new URL('../../policies/demo.yaml', import.meta.url));
   return `schema: tidegate/v1
 state: ..
+seal: preferred
 lowers:
   plant:
     host: 127.0.0.1

@@ -1,5 +1,11 @@
 /** The demo's view: the pipeline with its counters, for a terminal or as plain lines. */
-import type { Decision, GateStatus, SupervisorStatus, UpperStatus } from '../wire/status.js';
+import type {
+  Decision,
+  GateStatus,
+  SealStatus,
+  SupervisorStatus,
+  UpperStatus,
+} from '../wire/status.js';
 import type { Tally } from './tally.js';
 
 export interface Picture {
@@ -90,6 +96,15 @@ function decisions(list: readonly Decision[], colour: Paint, mark: string): stri
     );
 }
 
+/** Those in force, and why the others are not. */
+function drawSeals(seals: readonly SealStatus[], c: Palette): string {
+  const marks = seals.map(({ seal, inForce }) =>
+    inForce ? c.green(`✓ ${seal}`) : c.red(`✗ ${seal}`),
+  );
+  const reason = seals.find(({ inForce }) => !inForce)?.reason;
+  return [...marks, ...(reason === undefined ? [] : [c.dim(fit(reason, 70).trimEnd())])].join('  ');
+}
+
 /** The lines of the live view. */
 export function drawPicture(picture: Picture, colours: boolean): string[] {
   const c = palette(colours);
@@ -106,6 +121,7 @@ export function drawPicture(picture: Picture, colours: boolean): string[] {
     '',
     `  ${c.bold('bytes sent down')}  login script: ${number(down.script)}, ` +
       (down.after === 0 ? c.green(after) : c.red(after)),
+    `  ${c.bold('seals')}            ${drawSeals(supervisor?.seals ?? [], c)}`,
     gate?.forwarding === false ? `  ${c.red(`nothing goes out: ${gate.reason ?? ''}`)}` : '',
     `  ${c.bold('last permitted')}  ${c.dim('class, type, the rule that decided')}`,
     ...decisions(gate?.recent.permitted ?? [], c.green, '✓'),

@@ -63,6 +63,8 @@ export async function serveConnections(
   attempt: () => Promise<Outcome>,
   log: Logger,
 ): Promise<never> {
+  // Process 1 of its namespace: a signal that is not handled is ignored.
+  process.on('SIGTERM', () => process.exit(0));
   process.on('disconnect', () => process.exit(0));
   const schedule = new Schedule();
   for (;;) {

@@ -32,6 +32,8 @@ const GATHER = 2;
 const STATUS_EVERY = 250;
 const EXPIRE_EVERY = 60_000;
 
+// Journals are read by the group of their channel's uppers; the directories' modes decide.
+process.umask(0o027);
 const settings = takeSettings('gate');
 const log = openLog('gate');
 const compiled = compilePolicies(
@@ -86,7 +88,6 @@ function writeStatus(): void {
   try {
     replaceJson(statusPath, {
       process: 'gate',
-      pid: process.pid,
       started,
       time: Date.now(),
       forwarding: failing === undefined,

@@ -4,12 +4,12 @@
  * There are never two workers: the order to dial again goes out when the worker is gone, and a
  * dialling process that died is started anew only then.
  */
-import type { ChildProcess } from 'node:child_process';
+import type { Process } from '../seal/process.js';
 import { type Cause, causeOf } from '../wire/exit.js';
-import { checkConnection, type DialMessage, type RawHandle } from '../wire/handover.js';
+import type { ConnectionMessage, DialMessage, RawHandle } from '../wire/handover.js';
 import type { Logger } from '../wire/log.js';
 import type { LinkStatus } from '../wire/status.js';
-import { onGone } from './launch.js';
+import { receiveConnections, sendOrder } from './messages.js';
 
 /** A connection that lived this long, ms, was of use: the dialling schedule starts afresh. */
 const USEFUL = 2000;
@@ -19,14 +19,14 @@ const RESTART = 500;
 export interface LinkParts {
   readonly name: string;
   readonly log: Logger;
-  dialler(): ChildProcess;
-  worker(socket: RawHandle, generation: number): ChildProcess;
+  dialler(): Process;
+  worker(socket: RawHandle, generation: number): Process;
 }
 
 export class Link {
   readonly #parts: LinkParts;
-  #dialler: ChildProcess | undefined;
-  #worker: ChildProcess | undefined;
+  #dialler: Process | undefined;
+  #worker: Process | undefined;
   #generation: number;
   #connections = 0;
   #script = 0;
@@ -47,10 +47,12 @@ export class Link {
       return;
     }
     this.#dialler = dialler;
-    dialler.on('message', (message, handle) => {
-      this.#connect(dialler, message, handle as RawHandle | undefined);
-    });
-    onGone(dialler, (code, signal, error) => {
+    receiveConnections(
+      dialler.spawned,
+      (message, handle) => this.#connect(dialler, message, handle),
+      (reason) => this.#refuse(dialler, reason),
+    );
+    dialler.onGone((code, signal, error) => {
       this.#dialler = undefined;
       if (this.#stopping) return;
       const what = error?.message ?? 'the dialling process died';
@@ -66,7 +68,7 @@ export class Link {
     this.#worker?.kill('SIGTERM');
   }
 
-  get processes(): ChildProcess[] {
+  get processes(): Process[] {
     return [this.#dialler, this.#worker].filter((child) => child !== undefined);
   }
 
@@ -87,26 +89,24 @@ export class Link {
     }, RESTART);
   }
 
-  #connect(dialler: ChildProcess, message: unknown, handle: RawHandle | undefined): void {
-    try {
-      const { script } = checkConnection(message);
-      this.#script += script;
-      if (!handle || this.#worker) throw new Error('a message out of turn');
-    } catch (error) {
-      this.#parts.log.fatal({ event: 'protocol', err: error }, 'unknown message: killed');
-      handle?.close();
-      dialler.kill('SIGKILL');
-      return;
-    }
-    if (this.#stopping) {
+  #connect(dialler: Process, { script }: ConnectionMessage, handle: RawHandle): void {
+    if (this.#worker || this.#stopping) {
       handle.close();
+      if (!this.#stopping) this.#refuse(dialler, 'a connection out of turn');
       return;
     }
+    this.#script += script;
     this.#startWorker(handle);
   }
 
+  /** What is not in the table of messages is the end of whoever sends it. */
+  #refuse(dialler: Process, reason: string): void {
+    this.#parts.log.fatal({ event: 'protocol' }, `${reason}: killed`);
+    dialler.kill('SIGKILL');
+  }
+
   /** A secret that has become unreadable, for one, must not end the supervisor. */
-  #try(start: () => ChildProcess): ChildProcess | undefined {
+  #try(start: () => Process): Process | undefined {
     try {
       return start();
     } catch (error) {
@@ -116,7 +116,7 @@ export class Link {
   }
 
   #dialAgain(order: Omit<DialMessage, 'type'>): void {
-    if (this.#dialler?.connected === true) this.#dialler.send({ type: 'dial', ...order });
+    if (this.#dialler) sendOrder(this.#dialler.spawned, { type: 'dial', ...order });
     else this.#startLater();
   }
 
@@ -132,7 +132,7 @@ export class Link {
     this.#worker = worker;
     const started = Date.now();
     this.#since = started;
-    onGone(worker, (code, _, error) => {
+    worker.onGone((code, _, error) => {
       this.#worker = undefined;
       this.#since = Date.now();
       this.#cause = causeOf(code);

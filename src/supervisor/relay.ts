@@ -1,7 +1,6 @@
 /** The relay as the supervisor sees it: pipes, one gate, and a link for each lower and each upper. */
-import type { ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Checked } from '../config/check.js';
 import type { Config, FileReference, LowerConfig, UpperConfig } from '../config/config.js';
@@ -16,12 +15,18 @@ import {
   type Settings,
   type UpperSettings,
 } from '../wire/settings.js';
-import { launch, onGone } from './launch.js';
+import { gidOf, uidOf } from '../config/identity.js';
+import { describeSeals } from '../seal/available.js';
+import { Launcher, type Start } from '../seal/launch.js';
+import { makePipes, type Pipe } from '../seal/pipes.js';
+import type { Process } from '../seal/process.js';
+import { type Mount, NAMES } from '../seal/sandbox.js';
+import type { Role } from '../seal/table.js';
+import { Names } from '../seal/view.js';
 import { Link } from './link.js';
 import { lockFile } from './lock.js';
 import { collectLog } from './logs.js';
-import { makePipes, type Pipe } from './pipes.js';
-import { type Role } from './table.js';
+import { makeOwn, State } from './state.js';
 import { readUsage } from './usage.js';
 
 const STATUS_EVERY = 500;
@@ -29,18 +34,24 @@ const STATUS_EVERY = 500;
 const GATE_RESTART = 250;
 /** Told to stop, the processes have this many ms before they are killed. */
 const GRACE = 5000;
+/** Between two looks at the machine's name resolution, ms. */
+const NAMES_EVERY = 2000;
 
 export class Relay {
   readonly #config: Config;
   readonly #checked: Checked;
   readonly #log: Logger;
   readonly #pipes: Map<string, Pipe>;
+  readonly #launcher: Launcher;
+  readonly #state: State;
+  readonly #names: Names | undefined;
+  readonly #dialMounts: readonly Mount[];
   readonly #lowers: readonly Link[];
   readonly #uppers: readonly Link[];
   readonly #settings = new Map<string, number>();
-  readonly #names = new Map<number, { process: Role; name?: string; started: number }>();
+  readonly #running = new Map<Process, { process: Role; name?: string; started: number }>();
   readonly #started = Date.now();
-  #gate: ChildProcess | undefined;
+  #gate: Process | undefined;
   #gateStarts = 0;
   #stopping = false;
 
@@ -49,26 +60,33 @@ export class Relay {
     this.#config = config;
     this.#checked = checked;
     this.#log = log;
-    for (const part of ['supervisor', 'gate']) this.#directory(part);
-    lockFile(join(config.state, 'supervisor', 'lock'));
-    for (const { name } of config.channels) this.#directory('journal', name);
-    for (const { name } of config.uppers) this.#directory('upper', name);
+    lockFile(join(makeOwn(config), 'lock'));
     const pipes = config.lowers.map(({ name }) => `pipe ${name}`);
     const logs = [
       'gate',
       ...config.lowers.flatMap(({ name }) => [`lower ${name}`, `valve ${name}`]),
       ...config.uppers.flatMap(({ name }) => [`dial ${name}`, `upper ${name}`]),
     ];
-    this.#pipes = makePipes(join(config.state, 'run'), [...pipes, ...logs]);
+    const run = join(config.state, 'run');
+    this.#pipes = makePipes(run, [...pipes, ...logs]);
+    this.#launcher = new Launcher(run);
+    this.#reportSeals();
+    this.#state = new State(config, this.#launcher);
+    if (this.#launcher.sealed) {
+      const directory = this.#launcher.view.directory('names');
+      this.#names = new Names(directory);
+      this.#dialMounts = [{ source: directory, target: NAMES }];
+    } else this.#dialMounts = [];
     for (const name of logs) collectLog(this.#pipe(name).read, name);
-    this.#lowers = config.lowers.map((lower) => this.#lowerLink(lower));
-    this.#uppers = config.uppers.map((upper) => this.#upperLink(upper));
+    this.#lowers = config.lowers.map((lower, i) => this.#lowerLink(lower, i));
+    this.#uppers = config.uppers.map((upper, i) => this.#upperLink(upper, i));
   }
 
   start(): void {
     this.#startGate();
     for (const link of [...this.#lowers, ...this.#uppers]) link.start();
     setInterval(() => this.#writeStatus(), STATUS_EVERY);
+    setInterval(() => this.#names?.refresh(), NAMES_EVERY);
     this.#writeStatus();
   }
 
@@ -89,21 +107,26 @@ export class Relay {
     this.#writeStatus();
   }
 
-  async #untilGone(processes: () => readonly ChildProcess[], deadline: number): Promise<void> {
+  async #untilGone(processes: () => readonly Process[], deadline: number): Promise<void> {
     while (processes().length > 0) {
       if (Date.now() > deadline) for (const child of processes()) child.kill('SIGKILL');
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
 
-  #directory(...parts: string[]): string {
-    const path = join(this.#config.state, ...parts);
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    return path;
-  }
-
-  #journal(channel: string): string {
-    return join(this.#config.state, 'journal', channel);
+  /** @throws Error where a seal that is required cannot be had */
+  #reportSeals(): void {
+    const { obstacle } = this.#launcher;
+    const seals = describeSeals(obstacle);
+    if (obstacle !== undefined && this.#config.seal === 'required') {
+      const way = "or set 'seal: preferred' to run without (deploy/README.md says what is lost)";
+      throw new Error(`${this.#config.file}: the relay cannot be sealed: ${obstacle}; ${way}`);
+    }
+    for (const { seal, inForce, reason } of seals) {
+      if (!inForce) this.#log.warn({ event: 'unsealed', seal }, reason ?? 'not in force');
+    }
+    const held = seals.filter(({ inForce }) => inForce).map(({ seal }) => seal);
+    this.#log.info({ event: 'seals', seals: held }, `seals in force: ${held.join(', ') || 'none'}`);
   }
 
   #pipe(name: string): Pipe {
@@ -124,25 +147,22 @@ export class Relay {
   }
 
   #launch(
-    role: Role,
     name: string | undefined,
-    args: readonly string[],
-    descriptors: Omit<Parameters<typeof launch>[2], 'log'>,
+    start: Omit<Start, 'log' | 'args'> & { args?: readonly string[] },
     opened: readonly number[] = [],
-  ): ChildProcess {
+  ): Process {
+    const { role } = start;
     const key = name === undefined ? role : `${role} ${name}`;
+    const args = [...(name === undefined ? [] : [name]), ...(start.args ?? [])];
     let child;
     try {
-      child = launch(role, args, { ...descriptors, log: this.#pipe(key).write });
+      child = this.#launcher.launch({ ...start, args, log: this.#pipe(key).write });
     } finally {
       for (const fd of opened) closeSync(fd);
     }
-    const { pid } = child;
-    if (pid !== undefined) {
-      const known = { process: role, ...(name === undefined ? {} : { name }), started: Date.now() };
-      this.#names.set(pid, known);
-      child.on('exit', () => this.#names.delete(pid));
-    }
+    const known = { process: role, ...(name === undefined ? {} : { name }), started: Date.now() };
+    this.#running.set(child, known);
+    child.onGone(() => this.#running.delete(child));
     return child;
   }
 
@@ -150,13 +170,13 @@ export class Relay {
     const config = this.#config;
     const settings: GateSettings = {
       sources: config.lowers.map(({ name }) => name),
-      channels: config.channels.map(({ name, retain }) => ({
+      channels: config.channels.map(({ name, retain }, i) => ({
         name,
         retain,
-        directory: this.#journal(name),
+        directory: this.#state.journal(i).path,
       })),
       policies: this.#checked.policies,
-      directory: join(config.state, 'gate'),
+      directory: this.#state.gate.path,
     };
     const files: Record<number, number> = {
       [FD.settings]: this.#settingsFile('gate', { gate: settings }),
@@ -164,10 +184,15 @@ export class Relay {
     config.lowers.forEach(({ name }, i) => {
       files[FD.pipe + i] = this.#pipe(`pipe ${name}`).read;
     });
-    const gate = this.#launch('gate', undefined, [], { files });
+    const uid = uidOf(config, 'gate');
+    const mounts = [
+      this.#state.gate.writable(),
+      ...config.channels.map((_, i) => this.#state.journal(i).writable()),
+    ];
+    const gate = this.#launch(undefined, { role: 'gate', uid, gid: uid, mounts, files });
     this.#gate = gate;
     this.#gateStarts++;
-    onGone(gate, (code, signal, error) => {
+    gate.onGone((code, signal, error) => {
       this.#gate = undefined;
       if (this.#stopping) return;
       const what = error?.message ?? 'the gate died';
@@ -178,7 +203,7 @@ export class Relay {
     });
   }
 
-  #lowerLink(lower: LowerConfig): Link {
+  #lowerLink(lower: LowerConfig, index: number): Link {
     const { name, host, port, user, filter, mask, password } = lower;
     const settings: LowerSettings = { name, host, port, user, filter, mask };
     return new Link(
@@ -191,24 +216,33 @@ export class Relay {
             [FD.settings]: this.#settingsFile(`lower ${name}`, { lower: settings }),
             [FD.password]: secret,
           };
-          return this.#launch('lower', name, [name], { files, ipc: true }, [secret]);
+          const uid = uidOf(this.#config, 'lower', index);
+          const mounts = this.#dialMounts;
+          const start = { role: 'lower', uid, gid: uid, mounts, files, ipc: true } as const;
+          return this.#launch(name, start, [secret]);
         },
         worker: (socket, generation) => {
           const files = { [FD.pipe]: this.#pipe(`pipe ${name}`).write };
-          return this.#launch('valve', name, [name, String(generation)], { socket, files });
+          const uid = uidOf(this.#config, 'valve', index);
+          const args = [String(generation)];
+          const start = { role: 'valve', args, uid, gid: uid, mounts: [], socket, files } as const;
+          return this.#launch(name, start);
         },
       },
       randomInt(2 ** 32),
     );
   }
 
-  #upperLink(upper: UpperConfig): Link {
+  #upperLink(upper: UpperConfig, index: number): Link {
     const { name, channel, host, port, user, window, timestamps, tls } = upper;
+    const place = this.#config.channels.findIndex((each) => each.name === channel);
+    const journal = this.#state.journal(place);
+    const own = this.#state.upper(index);
     const settings: UpperSettings = {
       name,
       channel,
-      journal: this.#journal(channel),
-      directory: join(this.#config.state, 'upper', name),
+      journal: journal.path,
+      directory: own.path,
       user,
       window,
       timestamps,
@@ -223,7 +257,9 @@ export class Relay {
           const files = {
             [FD.settings]: this.#settingsFile(`dial ${name}`, { dial: dialSettings }),
           };
-          return this.#launch('dial', name, [name], { files, ipc: true });
+          const uid = uidOf(this.#config, 'dial', index);
+          const mounts = this.#dialMounts;
+          return this.#launch(name, { role: 'dial', uid, gid: uid, mounts, files, ipc: true });
         },
         // Secrets and certificates are opened anew for each connection: a changed file counts.
         worker: (socket) => {
@@ -237,7 +273,11 @@ export class Relay {
             ...opened,
             [FD.settings]: this.#settingsFile(`upper ${name}`, { upper: settings }),
           };
-          return this.#launch('upper', name, [name], { socket, files }, Object.values(opened));
+          const uid = uidOf(this.#config, 'upper', index);
+          const gid = gidOf(this.#config, place);
+          const mounts = [journal.readOnly(), own.writable()];
+          const start = { role: 'upper', uid, gid, mounts, socket, files } as const;
+          return this.#launch(name, start, Object.values(opened));
         },
       },
       0,
@@ -247,12 +287,16 @@ export class Relay {
   #writeStatus(): void {
     const processes = [
       { process: 'supervisor', started: this.#started, pid: process.pid },
-      ...[...this.#names].map(([pid, known]) => ({ ...known, pid })),
+      // A process whose number is not known yet is not there yet.
+      ...[...this.#running].flatMap(([{ pid }, known]) =>
+        pid === undefined ? [] : [{ ...known, pid }],
+      ),
     ];
     try {
       replaceJson(join(this.#config.state, 'supervisor', 'status.json'), {
         process: 'supervisor',
         time: Date.now(),
+        seals: describeSeals(this.#launcher.obstacle),
         gate: { state: this.#gate ? 'up' : 'down', starts: this.#gateStarts },
         lowers: this.#lowers.map((link) => link.describe()),
         uppers: this.#uppers.map((link) => link.describe()),

@@ -98,7 +98,6 @@ function writeStatus(state: 'connecting' | 'up' | 'down'): void {
   try {
     replaceJson(join(settings.directory, 'status.json'), {
       process: 'upper',
-      pid: process.pid,
       started,
       time: Date.now(),
       state,

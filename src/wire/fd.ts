@@ -11,4 +11,9 @@ export const FD = {
   cert: 7,
   /** valve: the pipe to the gate; gate: the first of the pipes from the valves. */
   pipe: 8,
+  /** bubblewrap: the seccomp filter, and where it says which process it made; closed before that. */
+  filter: 80,
+  info: 81,
+  /** lower, dial: the messages of src/wire/handover.ts. */
+  messages: 82,
 } as const;

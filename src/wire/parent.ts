@@ -1,7 +1,11 @@
 /** Death with the parent: the kernel signals a child when the process that started it is gone. */
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
-const SETPRIV = '/usr/bin/setpriv';
+export const SETPRIV = '/usr/bin/setpriv';
+const UNSHARE = '/usr/bin/unshare';
+
+type Command = readonly [string, ...string[]];
 
 /**
  * A command line that the kernel ends with its parent (prctl(2), PR_SET_PDEATHSIG), through
@@ -9,10 +13,18 @@ const SETPRIV = '/usr/bin/setpriv';
  *
  * @param signal KILL for what must not outlive its parent, TERM for what has an orderly end
  */
-export function withParent(
-  command: readonly [string, ...string[]],
-  signal: 'KILL' | 'TERM',
-): [string, string[]] {
+export function withParent(command: Command, signal: 'KILL' | 'TERM'): [string, string[]] {
   if (!existsSync(SETPRIV)) return [command[0], command.slice(1)];
   return [SETPRIV, ['--pdeathsig', signal, '--', ...command]];
+}
+
+/**
+ * The command line of a supervisor: ended in good order with its parent; as root, in a mount
+ * namespace of its own, if that can be had, from which it makes sandboxes.
+ */
+export function asSupervisor(command: Command): [string, string[]] {
+  const apart = ['--mount', '--propagation', 'private', '--'];
+  const able =
+    process.getuid?.() === 0 && spawnSync(UNSHARE, [...apart, 'true'], { env: {} }).status === 0;
+  return withParent(able ? [UNSHARE, ...apart, ...command] : command, 'TERM');
 }

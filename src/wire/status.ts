@@ -22,7 +22,8 @@ export interface Decision {
 }
 
 export interface GateStatus {
-  readonly pid: number;
+  /** ms since 1970; another one is another gate. */
+  readonly started: number;
   readonly time: number;
   readonly forwarding: boolean;
   readonly reason?: string;
@@ -37,7 +38,6 @@ export interface GateStatus {
 }
 
 export interface UpperStatus {
-  readonly pid: number;
   readonly time: number;
   readonly state: 'connecting' | 'up' | 'down';
   readonly sequence: number;
@@ -49,8 +49,17 @@ export interface UpperStatus {
   readonly discarded: number;
 }
 
+export interface SealStatus {
+  /** users: one for each process; namespaces: bubblewrap's; filters: of system calls. */
+  readonly seal: 'users' | 'namespaces' | 'filters';
+  readonly inForce: boolean;
+  /** Why it is not. */
+  readonly reason?: string;
+}
+
 export interface SupervisorStatus {
   readonly time: number;
+  readonly seals: readonly SealStatus[];
   readonly lowers: readonly LinkStatus[];
   readonly uppers: readonly LinkStatus[];
   readonly processes: readonly {

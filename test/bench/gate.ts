@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makePipes } from '../../src/supervisor/pipes.js';
+import { makePipes } from '../../src/seal/pipes.js';
 import { readUsage } from '../../src/supervisor/usage.js';
 import { FD } from '../../src/wire/fd.js';
 import { type GateSettings } from '../../src/wire/settings.js';

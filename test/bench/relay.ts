@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createAuthority, issueCertificate } from '../../src/pki/authority.js';
 import { readUsage } from '../../src/supervisor/usage.js';
+import { asSupervisor } from '../../src/wire/parent.js';
 import { readGateStatus, readSupervisorStatus } from '../../src/wire/status.js';
 import { Child } from './child.js';
 import { makePolicy } from './lines.js';
@@ -88,11 +89,12 @@ uppers:
     tls: { ca: ca.pem, cert: relay.pem, key: relay.key, servername: portal.example }
 `,
   );
-  const relay = spawn(
-    process.execPath,
-    [join(DIST, 'supervisor/main.js'), 'tidegate', '-c', join(directory, 'tidegate.yaml')],
-    { stdio: ['ignore', 'ignore', process.env['BENCH_LOG'] ? 'inherit' : 'ignore'] },
-  );
+  const entry = join(DIST, 'supervisor/main.js');
+  const config = join(directory, 'tidegate.yaml');
+  const [command, args] = asSupervisor([process.execPath, entry, 'tidegate', '-c', config]);
+  const relay = spawn(command, args, {
+    stdio: ['ignore', 'ignore', process.env['BENCH_LOG'] ? 'inherit' : 'ignore'],
+  });
   const state = join(directory, 'state');
   await generator.word('ready');
   await settle(state, relay);

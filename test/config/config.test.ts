@@ -63,6 +63,8 @@ await t.test('the example of the issue says exactly what it says', (t) => {
   t.same(plain(parseConfig(EXAMPLE, FILE, {})), {
     file: FILE,
     state: '/etc/tidegate/state',
+    seal: 'required',
+    uids: 2_000_000_000,
     lowers: [
       {
         name: 'plant-a',

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { withParent } from '../../src/wire/parent.js';
+import { asSupervisor } from '../../src/wire/parent.js';
 import {
   type GateStatus,
   readGateStatus,
@@ -26,6 +26,10 @@ const PATIENCE = 45_000;
 const TICK = 20;
 /** Told to stop, a relay that takes longer than this, ms, is killed. */
 const STOP_PATIENCE = 15_000;
+
+/** Sealed where bubblewrap is installed, and in CI in any case. */
+const required = existsSync('/usr/bin/bwrap') || process.env['TIDEGATE_REQUIRE_ALL'] !== undefined;
+const SEAL = required ? 'required' : 'preferred';
 
 /** Everything that is well-formed goes to the channel `public`. */
 export const PERMIT_ALL = `schema: tidegate-policy/v1
@@ -112,10 +116,7 @@ export class RunningRelay {
   constructor(directory: string, config: string) {
     this.directory = directory;
     this.state = join(directory, 'state');
-    const [command, args] = withParent(
-      [process.execPath, SUPERVISOR, 'tidegate', '-c', config],
-      'TERM',
-    );
+    const [command, args] = asSupervisor([process.execPath, SUPERVISOR, 'tidegate', '-c', config]);
     this.process = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#collect();
     this.#ended = new Promise((resolve) => {
@@ -257,7 +258,7 @@ function configuration(options: RelayOptions): string {
     })}`;
   });
   return [
-    'schema: tidegate/v1\nstate: ./state\nlowers:\n',
+    `schema: tidegate/v1\nstate: ./state\nseal: ${SEAL}\nlowers:\n`,
     ...lowerText,
     'policies: [policy.yaml]\nchannels:\n',
     ...[...channels].map((name) => `  ${name}: { retain: ${retain} }\n`),

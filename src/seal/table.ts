@@ -1,12 +1,12 @@
 /**
- * The process table: which process holds which descriptors, as data.
+ * The process table: which process holds which descriptors, and what its sandbox has, as data.
  *
  * An edge of the pipeline is a pipe or a handed-over socket; there is none that leads down.
  */
-import { fileURLToPath } from 'node:url';
+import type { Role } from '../config/identity.js';
 import { FD } from '../wire/fd.js';
 
-export type Role = 'lower' | 'valve' | 'gate' | 'dial' | 'upper';
+export type { Role };
 
 /** What stands behind a descriptor of a process; all but `ipc` go one way or are its own. */
 export type Grant =
@@ -26,6 +26,22 @@ const TABLE: Readonly<Record<Role, readonly Grant[]>> = {
   gate: ['settings', 'pipes-in'],
   dial: ['settings', 'ipc'],
   upper: ['socket', 'settings', 'password', 'key', 'ca', 'cert'],
+};
+
+/** What a sandbox has beside the read-only system, Node.js and the process's own code. */
+export interface Surroundings {
+  /** The machine's network; all others have an empty one. */
+  readonly network: boolean;
+  /** Packages of others: the valve's code needs none. */
+  readonly packages: boolean;
+}
+
+export const SURROUNDINGS: Readonly<Record<Role, Surroundings>> = {
+  lower: { network: true, packages: true },
+  valve: { network: false, packages: false },
+  gate: { network: false, packages: true },
+  dial: { network: true, packages: true },
+  upper: { network: false, packages: true },
 };
 
 /** Where each grant goes; a socket and the messages are no files. */
@@ -59,9 +75,4 @@ export function checkGrants(
   if (socket !== grants.includes('socket')) wrong.push(socket ? 'a socket' : 'no socket');
   if (ipc !== grants.includes('ipc')) wrong.push(ipc ? 'messages' : 'no messages');
   if (wrong.length > 0) throw new Error(`${role} against the process table: ${wrong.join(', ')}`);
-}
-
-/** The entry file of a process. */
-export function entryOf(role: Role): string {
-  return fileURLToPath(new URL(`../${role}/main.js`, import.meta.url));
 }

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { checkGrants } from '../../src/supervisor/table.js';
+import { checkGrants } from '../../src/seal/table.js';
 import { FD } from '../../src/wire/fd.js';
 
 const UPPER = [FD.settings, FD.password, FD.key, FD.ca, FD.cert];

@@ -1,0 +1,188 @@
+/** Starts processes: user, sandbox, filter, descriptors, a cleared environment, death with ours. */
+import { spawn, spawnSync, type StdioOptions } from 'node:child_process';
+import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FD } from '../wire/fd.js';
+import type { RawHandle } from '../wire/handover.js';
+import { SETPRIV, withParent } from '../wire/parent.js';
+import { architecture, explainFailure, findBubblewrap, findObstacle, isRoot } from './available.js';
+import { compileFilter } from './filters.js';
+import { Process } from './process.js';
+import { bubblewrap, type Mount, plainCommand, type Program, sealedProgram } from './sandbox.js';
+import { checkGrants, type Role } from './table.js';
+import { boundView, plainView, type View } from './view.js';
+
+/** What a process is started with. */
+export interface Start {
+  readonly role: Role;
+  readonly args: readonly string[];
+  /** Its own user and group, if the launcher is root. */
+  readonly uid: number;
+  readonly gid: number;
+  /** Its files, beside those that every process of its role has. */
+  readonly mounts: readonly Mount[];
+  readonly log: number;
+  readonly socket?: RawHandle;
+  /** By descriptor number. */
+  readonly files?: Readonly<Record<number, number>>;
+  readonly ipc?: boolean;
+}
+
+/** A process that dropped its user has none of root's rights, nor a way back to them. */
+function dropTo(uid: number, gid: number, command: readonly string[]): [string, ...string[]] {
+  return [
+    SETPRIV,
+    ...['--reuid', String(uid), '--regid', String(gid), '--clear-groups'],
+    ...['--inh-caps=-all', '--bounding-set=-all', '--'],
+    ...command,
+  ];
+}
+
+/** Owns nothing: what it can read, every user can. */
+const NOBODY = 65_534;
+const ENVIRONMENT = { TZ: 'UTC' };
+/** By these Node.js finds its channel to the process that started it. */
+const CHANNEL = { NODE_CHANNEL_FD: String(FD.messages), NODE_CHANNEL_SERIALIZATION_MODE: 'json' };
+
+export class Launcher {
+  /** Why processes are started without sandboxes; undefined: they have them. */
+  readonly obstacle: string | undefined;
+  readonly view: View;
+  readonly #filters = new Map<Role, number>();
+  readonly #programs = new Map<Role, Program>();
+  readonly #directory: string;
+
+  /**
+   * @param directory for this user alone; what is written there is removed at once
+   * @param substitute what runs in place of a role's process: an auditor's probe
+   */
+  constructor(directory: string, substitute?: (role: Role) => Program) {
+    this.#directory = directory;
+    let obstacle = findObstacle();
+    let view = plainView(directory);
+    try {
+      if (obstacle === undefined && isRoot()) view = boundView();
+    } catch (error) {
+      obstacle = `what the sandboxes need cannot be mounted: ${(error as Error).message}`;
+    }
+    this.view = view;
+    if (obstacle === undefined) {
+      for (const role of ['lower', 'valve', 'gate', 'dial', 'upper'] as const) {
+        this.#filters.set(role, this.#keep(compileFilter(role, architecture()!).program));
+        const { command, mounts } = (substitute ?? sealedProgram)(role);
+        this.#programs.set(role, { command, mounts: mounts.map((mount) => this.#placed(mount)) });
+      }
+      obstacle = this.#tryOut();
+    }
+    this.obstacle = obstacle;
+  }
+
+  /** Whether processes are started in sandboxes. */
+  get sealed(): boolean {
+    return this.obstacle === undefined;
+  }
+
+  /**
+   * Starts a process in a session of its own, so that a terminal's Ctrl-C reaches the supervisor
+   * alone. The kernel kills it when the supervisor dies, whatever it is doing.
+   *
+   * @throws Error if it would not have what the process table says
+   */
+  launch(start: Start): Process {
+    const { role, args, log, socket, files = {}, ipc = false } = start;
+    const numbers = Object.keys(files).map(Number);
+    checkGrants(role, numbers, socket !== undefined, ipc);
+    const stdio: unknown[] = Array.from({ length: FD.messages + 1 }, () => 'ignore');
+    for (const [fd, file] of Object.entries(files)) stdio[Number(fd)] = file;
+    stdio[FD.socket] = socket ?? 'ignore';
+    stdio[1] = log;
+    stdio[FD.log] = log;
+    if (ipc) stdio[FD.messages] = 'ipc';
+    if (!this.sealed) {
+      const [file, rest] = withParent([...plainCommand(role), ...args] as [string], 'KILL');
+      return new Process(this.#spawn([file, ...rest], stdio), false);
+    }
+    const [file, ...rest] = this.#command(start, this.#programs.get(role)!);
+    const filter = this.#reopen(role);
+    try {
+      stdio[FD.filter] = filter;
+      stdio[FD.info] = 'pipe';
+      return new Process(this.#spawn([file, ...rest], stdio), true);
+    } finally {
+      closeSync(filter);
+    }
+  }
+
+  #spawn([file, ...args]: readonly [string, ...string[]], stdio: readonly unknown[]) {
+    return spawn(file, args, {
+      stdio: stdio as StdioOptions,
+      env: ENVIRONMENT,
+      cwd: '/',
+      detached: true,
+    });
+  }
+
+  #command(
+    { role, args, mounts, uid, gid, ipc = false }: Omit<Start, 'log'>,
+    program: Program,
+  ): [string, ...string[]] {
+    const inner = bubblewrap(
+      findBubblewrap()!,
+      role,
+      [...program.command, ...args],
+      [...program.mounts, ...mounts],
+      { ...ENVIRONMENT, ...(ipc ? CHANNEL : {}) },
+    );
+    return isRoot() ? dropTo(uid, gid, inner) : inner;
+  }
+
+  /** One sandbox, to know that there can be any, and that its user can read the program. */
+  #tryOut(): string | undefined {
+    const { command, mounts } = this.#programs.get('valve')!;
+    const [node, entry] = command;
+    const readable = { command: ['/usr/bin/test', '-x', node!, '-a', '-r', entry!], mounts };
+    const start = { role: 'valve', args: [], mounts: [], uid: NOBODY, gid: NOBODY } as const;
+    const [file, ...args] = this.#command(start, readable);
+    const stdio: ('ignore' | 'pipe' | number)[] = Array.from(
+      { length: FD.info + 1 },
+      () => 'ignore',
+    );
+    const filter = this.#reopen('valve');
+    stdio[2] = 'pipe';
+    stdio[FD.filter] = filter;
+    stdio[FD.info] = 'pipe';
+    const { status, stderr, error } = spawnSync(file, args, { stdio, env: {}, encoding: 'utf8' });
+    closeSync(filter);
+    if (error) return explainFailure(error.message);
+    if (status === 0) return undefined;
+    const words = stderr.trim();
+    return words === ''
+      ? `other users cannot read ${node!} or this installation: chmod -R go+rX on it`
+      : explainFailure(words);
+  }
+
+  #placed(mount: Mount): Mount {
+    const name = `program${mount.target.replaceAll('/', '-')}`;
+    return { ...mount, source: this.#place(mount.source, name) };
+  }
+
+  readonly #places = new Map<string, string>();
+  #place(source: string, name: string): string {
+    const known = this.#places.get(source) ?? this.view.place(source, name);
+    this.#places.set(source, known);
+    return known;
+  }
+
+  #keep(bytes: Buffer): number {
+    const path = join(this.#directory, 'filter');
+    writeFileSync(path, bytes, { mode: 0o600 });
+    const fd = openSync(path, 'r');
+    unlinkSync(path);
+    return fd;
+  }
+
+  /** bubblewrap reads a filter to its end: each needs an open file of its own. */
+  #reopen(role: Role): number {
+    return openSync(`/proc/self/fd/${this.#filters.get(role)!}`, 'r');
+  }
+}

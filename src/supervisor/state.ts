@@ -1,0 +1,82 @@
+/** The state directory: who owns which part of it, and what of it stands in whose sandbox. */
+import { chmodSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config/config.js';
+import { gidOf, uidOf } from '../config/identity.js';
+import type { Launcher } from '../seal/launch.js';
+import { type Mount, STATE } from '../seal/sandbox.js';
+
+/** Makes the directories that the supervisor itself needs. */
+export function makeOwn(config: Config): string {
+  const path = join(config.state, 'supervisor');
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  return path;
+}
+
+/** A directory of the state, for the settings and the sandboxes of those that have it. */
+export class Part {
+  /** Where the process that has it finds it. */
+  readonly path: string;
+  readonly #source: string;
+
+  constructor(launcher: Launcher, state: string, parts: readonly string[]) {
+    const real = join(state, ...parts);
+    this.#source = launcher.sealed ? launcher.view.place(real, parts.join('-')) : real;
+    this.path = launcher.sealed ? join(STATE, ...parts) : real;
+  }
+
+  readOnly(): Mount {
+    return { source: this.#source, target: this.path };
+  }
+
+  writable(): Mount {
+    return { ...this.readOnly(), writable: true };
+  }
+}
+
+export class State {
+  readonly gate: Part;
+  readonly #journals: readonly Part[];
+  readonly #uppers: readonly Part[];
+
+  /** @throws Error of the file system */
+  constructor(config: Config, launcher: Launcher) {
+    const separate = launcher.sealed && process.getuid?.() === 0;
+    const make = (uid: number, gid: number, mode: number, ...parts: string[]): Part => {
+      const path = join(config.state, ...parts);
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      if (separate) own(path, uid, gid);
+      // Not through the mask; what an earlier start gave away is taken back.
+      chmodSync(path, separate ? mode : 0o700);
+      return new Part(launcher, config.state, parts);
+    };
+    const gate = uidOf(config, 'gate');
+    this.gate = make(gate, gate, 0o700, 'gate');
+    this.#journals = config.channels.map(({ name }, i) =>
+      // Files of a setgid directory get its group: the channel's readers.
+      make(gate, gidOf(config, i), 0o2750, 'journal', name),
+    );
+    this.#uppers = config.uppers.map(({ name, channel }, i) => {
+      const group = config.channels.findIndex((each) => each.name === channel);
+      return make(uidOf(config, 'upper', i), gidOf(config, group), 0o700, 'upper', name);
+    });
+  }
+
+  /** Of a channel, by its place in the configuration. */
+  journal(channel: number): Part {
+    return this.#journals[channel]!;
+  }
+
+  upper(index: number): Part {
+    return this.#uppers[index]!;
+  }
+}
+
+/** Gives a flat directory and what is in it to a user; a link is never followed. */
+function own(path: string, uid: number, gid: number): void {
+  for (const name of ['.', ...readdirSync(path)]) {
+    const file = join(path, name);
+    const stats = lstatSync(file);
+    if (stats.uid !== uid || stats.gid !== gid) lchownSync(file, uid, gid);
+  }
+}
