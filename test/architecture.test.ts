@@ -38,11 +38,17 @@ const TABLE: Readonly<Record<string, Grants>> = {
   audit: { own: [], node: [], packages: [] },
   config: { own: ['document', 'event', 'policy'], node: ['crypto', 'fs', 'path'], packages: [] },
   seal: {
-    own: ['config/identity', 'wire'],
+    own: ['config/config', 'config/identity', 'wire'],
     node: ['child_process', 'fs', 'os', 'path', 'stream', 'url'],
     packages: [],
   },
   dialing: { own: ['wire'], node: ['net', 'timers/promises'], packages: [] },
+  nft: { own: ['config/config', 'config/identity'], node: [], packages: [] },
+  seals: {
+    own: ['config/config', 'seal', 'wire'],
+    node: ['fs', 'net', 'os', 'path'],
+    packages: [],
+  },
   pki: { own: [], node: ['crypto', 'fs/promises', 'net', 'path'], packages: ['node-forge'] },
   // processes, in the order of the flow
   supervisor: {
@@ -93,8 +99,8 @@ const TABLE: Readonly<Record<string, Grants>> = {
     packages: [],
   },
   cli: {
-    own: ['config', 'document', 'pki', 'wire/parent'],
-    node: ['child_process', 'fs', 'fs/promises', 'url', 'util'],
+    own: ['config', 'document', 'nft', 'pki', 'seal', 'seals', 'wire/parent'],
+    node: ['child_process', 'dns/promises', 'fs', 'fs/promises', 'url', 'util'],
     packages: [],
   },
 };
@@ -257,7 +263,9 @@ await t.test('what a process must not have, it does not load through others eith
 });
 
 await t.test('sockets are to be had in few places, and no more of them than named', (t) => {
-  const relay = IMPORTS.filter(({ from }) => !['demo', 'cli', 'pki'].includes(folderOf(from)));
+  const relay = IMPORTS.filter(
+    ({ from }) => !['demo', 'cli', 'pki', 'seals'].includes(folderOf(from)),
+  );
   for (const { from, names } of relay.filter(({ to }) => to === 'node:net')) {
     for (const name of names)
       t.ok(NET[from]?.includes(name), `${from} imports ${name} of node:net`);

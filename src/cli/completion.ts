@@ -6,9 +6,11 @@ import type { Io } from './io.js';
 const WORDS: Readonly<Record<string, string>> = {
   check: '-c --config --help',
   run: '-c --config --help',
+  seals: '-c --config --json --outside --brief --listing --arch --help',
+  nft: '-c --config --resolvers --check --help',
   pki: 'init issue --dir --name --days --client --server --host --help',
   completion: 'bash zsh fish --help',
-  help: 'check run pki completion',
+  help: 'check run seals nft pki completion',
 };
 const COMMANDS = [...Object.keys(WORDS), '--version'].join(' ');
 

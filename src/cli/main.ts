@@ -15,8 +15,10 @@ import { UsageError } from './arguments.js';
 import { check } from './check.js';
 import { completion } from './completion.js';
 import type { Io } from './io.js';
+import { nft } from './nft.js';
 import { pki } from './pki.js';
 import { run } from './run.js';
+import { seals } from './seals.js';
 
 const HELP = `tidegate - a one-way security relay for VSCP networks
 
@@ -27,6 +29,8 @@ Usage: tidegate COMMAND [OPTIONS]
 
   check        say whether a configuration is right
   run          run the relay
+  seals        try everything that the relay's processes must not be able to do
+  nft          print the packet filter's rules for a relay
   pki          make a certificate authority and certificates
   completion   print a completion script for bash, zsh or fish
   help         this text; 'tidegate COMMAND --help' for one command
@@ -41,7 +45,7 @@ To see it all at work on a simulated plant: npm start`;
 
 export const COMMANDS: Readonly<
   Record<string, (args: readonly string[], io: Io) => number | Promise<number>>
-> = { check, run, pki, completion };
+> = { check, run, seals, nft, pki, completion };
 
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

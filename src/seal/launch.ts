@@ -1,6 +1,6 @@
 /** Starts processes: user, sandbox, filter, descriptors, a cleared environment, death with ours. */
 import { spawn, spawnSync, type StdioOptions } from 'node:child_process';
-import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FD } from '../wire/fd.js';
 import type { RawHandle } from '../wire/handover.js';
@@ -44,6 +44,23 @@ const ENVIRONMENT = { TZ: 'UTC' };
 /** By these Node.js finds its channel to the process that started it. */
 const CHANNEL = { NODE_CHANNEL_FD: String(FD.messages), NODE_CHANNEL_SERIALIZATION_MODE: 'json' };
 
+const O_CLOEXEC = 0o2000000;
+
+/** What this process was started with, beyond its own three descriptors, its children would have. */
+function closeInherited(): void {
+  for (const name of readdirSync('/proc/self/fd')) {
+    const fd = Number(name);
+    if (fd <= 2) continue;
+    try {
+      const info = readFileSync(`/proc/self/fdinfo/${name}`, 'latin1');
+      const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)![1]!, 8);
+      if ((flags & O_CLOEXEC) === 0) closeSync(fd);
+    } catch {
+      // The one by which the list was read.
+    }
+  }
+}
+
 export class Launcher {
   /** Why processes are started without sandboxes; undefined: they have them. */
   readonly obstacle: string | undefined;
@@ -58,6 +75,7 @@ export class Launcher {
    */
   constructor(directory: string, substitute?: (role: Role) => Program) {
     this.#directory = directory;
+    closeInherited();
     let obstacle = findObstacle();
     let view = plainView(directory);
     try {

@@ -54,6 +54,11 @@ const NUMBERS: Readonly<Partial<Record<Grant, number>>> = {
   'pipe-out': FD.pipe,
 };
 
+/** The descriptor numbers that a role's files and pipes have; the gate's pipes begin at FD.pipe. */
+export function numbersOf(role: Role): number[] {
+  return TABLE[role].flatMap((grant) => NUMBERS[grant] ?? []);
+}
+
 /**
  * Refuses to start a process with anything but what the table grants it.
  *
@@ -67,7 +72,7 @@ export function checkGrants(
   ipc: boolean,
 ): void {
   const grants = TABLE[role];
-  const numbers = grants.flatMap((grant) => NUMBERS[grant] ?? []);
+  const numbers = numbersOf(role);
   const granted = (fd: number): boolean =>
     numbers.includes(fd) || (grants.includes('pipes-in') && fd >= FD.pipe);
   const wrong = files.filter((fd) => !granted(fd)).map((fd) => `descriptor ${fd} too many`);

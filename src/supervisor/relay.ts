@@ -1,6 +1,6 @@
 /** The relay as the supervisor sees it: pipes, one gate, and a link for each lower and each upper. */
 import { randomInt } from 'node:crypto';
-import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Checked } from '../config/check.js';
 import type { Config, FileReference, LowerConfig, UpperConfig } from '../config/config.js';
@@ -15,18 +15,15 @@ import {
   type Settings,
   type UpperSettings,
 } from '../wire/settings.js';
-import { gidOf, uidOf } from '../config/identity.js';
 import { describeSeals } from '../seal/available.js';
+import { Confines } from '../seal/confine.js';
 import { Launcher, type Start } from '../seal/launch.js';
 import { makePipes, type Pipe } from '../seal/pipes.js';
 import type { Process } from '../seal/process.js';
-import { type Mount, NAMES } from '../seal/sandbox.js';
 import type { Role } from '../seal/table.js';
-import { Names } from '../seal/view.js';
 import { Link } from './link.js';
 import { lockFile } from './lock.js';
 import { collectLog } from './logs.js';
-import { makeOwn, State } from './state.js';
 import { readUsage } from './usage.js';
 
 const STATUS_EVERY = 500;
@@ -43,9 +40,7 @@ export class Relay {
   readonly #log: Logger;
   readonly #pipes: Map<string, Pipe>;
   readonly #launcher: Launcher;
-  readonly #state: State;
-  readonly #names: Names | undefined;
-  readonly #dialMounts: readonly Mount[];
+  readonly #confines: Confines;
   readonly #lowers: readonly Link[];
   readonly #uppers: readonly Link[];
   readonly #settings = new Map<string, number>();
@@ -60,7 +55,9 @@ export class Relay {
     this.#config = config;
     this.#checked = checked;
     this.#log = log;
-    lockFile(join(makeOwn(config), 'lock'));
+    const own = join(config.state, 'supervisor');
+    mkdirSync(own, { recursive: true, mode: 0o700 });
+    lockFile(join(own, 'lock'));
     const pipes = config.lowers.map(({ name }) => `pipe ${name}`);
     const logs = [
       'gate',
@@ -71,12 +68,7 @@ export class Relay {
     this.#pipes = makePipes(run, [...pipes, ...logs]);
     this.#launcher = new Launcher(run);
     this.#reportSeals();
-    this.#state = new State(config, this.#launcher);
-    if (this.#launcher.sealed) {
-      const directory = this.#launcher.view.directory('names');
-      this.#names = new Names(directory);
-      this.#dialMounts = [{ source: directory, target: NAMES }];
-    } else this.#dialMounts = [];
+    this.#confines = new Confines(config, this.#launcher);
     for (const name of logs) collectLog(this.#pipe(name).read, name);
     this.#lowers = config.lowers.map((lower, i) => this.#lowerLink(lower, i));
     this.#uppers = config.uppers.map((upper, i) => this.#upperLink(upper, i));
@@ -86,7 +78,7 @@ export class Relay {
     this.#startGate();
     for (const link of [...this.#lowers, ...this.#uppers]) link.start();
     setInterval(() => this.#writeStatus(), STATUS_EVERY);
-    setInterval(() => this.#names?.refresh(), NAMES_EVERY);
+    setInterval(() => this.#confines.refreshNames(), NAMES_EVERY);
     this.#writeStatus();
   }
 
@@ -173,10 +165,10 @@ export class Relay {
       channels: config.channels.map(({ name, retain }, i) => ({
         name,
         retain,
-        directory: this.#state.journal(i).path,
+        directory: this.#confines.state.journal(i).path,
       })),
       policies: this.#checked.policies,
-      directory: this.#state.gate.path,
+      directory: this.#confines.state.gate.path,
     };
     const files: Record<number, number> = {
       [FD.settings]: this.#settingsFile('gate', { gate: settings }),
@@ -184,12 +176,7 @@ export class Relay {
     config.lowers.forEach(({ name }, i) => {
       files[FD.pipe + i] = this.#pipe(`pipe ${name}`).read;
     });
-    const uid = uidOf(config, 'gate');
-    const mounts = [
-      this.#state.gate.writable(),
-      ...config.channels.map((_, i) => this.#state.journal(i).writable()),
-    ];
-    const gate = this.#launch(undefined, { role: 'gate', uid, gid: uid, mounts, files });
+    const gate = this.#launch(undefined, { ...this.#confines.of('gate'), files });
     this.#gate = gate;
     this.#gateStarts++;
     gate.onGone((code, signal, error) => {
@@ -216,16 +203,13 @@ export class Relay {
             [FD.settings]: this.#settingsFile(`lower ${name}`, { lower: settings }),
             [FD.password]: secret,
           };
-          const uid = uidOf(this.#config, 'lower', index);
-          const mounts = this.#dialMounts;
-          const start = { role: 'lower', uid, gid: uid, mounts, files, ipc: true } as const;
+          const start = { ...this.#confines.of('lower', index), files, ipc: true };
           return this.#launch(name, start, [secret]);
         },
         worker: (socket, generation) => {
           const files = { [FD.pipe]: this.#pipe(`pipe ${name}`).write };
-          const uid = uidOf(this.#config, 'valve', index);
           const args = [String(generation)];
-          const start = { role: 'valve', args, uid, gid: uid, mounts: [], socket, files } as const;
+          const start = { ...this.#confines.of('valve', index), args, socket, files };
           return this.#launch(name, start);
         },
       },
@@ -235,14 +219,11 @@ export class Relay {
 
   #upperLink(upper: UpperConfig, index: number): Link {
     const { name, channel, host, port, user, window, timestamps, tls } = upper;
-    const place = this.#config.channels.findIndex((each) => each.name === channel);
-    const journal = this.#state.journal(place);
-    const own = this.#state.upper(index);
     const settings: UpperSettings = {
       name,
       channel,
-      journal: journal.path,
-      directory: own.path,
+      journal: this.#confines.state.journal(this.#confines.channelOf(index)).path,
+      directory: this.#confines.state.upper(index).path,
       user,
       window,
       timestamps,
@@ -257,9 +238,7 @@ export class Relay {
           const files = {
             [FD.settings]: this.#settingsFile(`dial ${name}`, { dial: dialSettings }),
           };
-          const uid = uidOf(this.#config, 'dial', index);
-          const mounts = this.#dialMounts;
-          return this.#launch(name, { role: 'dial', uid, gid: uid, mounts, files, ipc: true });
+          return this.#launch(name, { ...this.#confines.of('dial', index), files, ipc: true });
         },
         // Secrets and certificates are opened anew for each connection: a changed file counts.
         worker: (socket) => {
@@ -273,10 +252,7 @@ export class Relay {
             ...opened,
             [FD.settings]: this.#settingsFile(`upper ${name}`, { upper: settings }),
           };
-          const uid = uidOf(this.#config, 'upper', index);
-          const gid = gidOf(this.#config, place);
-          const mounts = [journal.readOnly(), own.writable()];
-          const start = { role: 'upper', uid, gid, mounts, socket, files } as const;
+          const start = { ...this.#confines.of('upper', index), socket, files };
           return this.#launch(name, start, Object.values(opened));
         },
       },

@@ -3,15 +3,8 @@ import { chmodSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:f
 import { join } from 'node:path';
 import type { Config } from '../config/config.js';
 import { gidOf, uidOf } from '../config/identity.js';
-import type { Launcher } from '../seal/launch.js';
-import { type Mount, STATE } from '../seal/sandbox.js';
-
-/** Makes the directories that the supervisor itself needs. */
-export function makeOwn(config: Config): string {
-  const path = join(config.state, 'supervisor');
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  return path;
-}
+import type { Launcher } from './launch.js';
+import { type Mount, STATE } from './sandbox.js';
 
 /** A directory of the state, for the settings and the sandboxes of those that have it. */
 export class Part {
