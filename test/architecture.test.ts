@@ -303,6 +303,54 @@ await t.test('below the journal one call writes to a socket: that of the login s
   t.end();
 });
 
+/** Every node of a file that the predicate holds for. */
+function nodesOf<N extends ts.Node>(path: string, is: (node: ts.Node) => node is N): N[] {
+  const found: N[] = [];
+  const visit = (node: ts.Node): void => {
+    if (is(node)) found.push(node);
+    ts.forEachChild(node, visit);
+  };
+  visit(parse(path));
+  return found;
+}
+
+await t.test('what that call writes is computed before the connection exists', (t) => {
+  const session = join(SRC, 'lower/session.ts');
+  const calls = nodesOf(session, ts.isCallExpression);
+  const [write] = calls.filter((call) => call.expression.getText() === 'socket.write');
+  t.equal(write?.arguments[0]?.getText(), 'slice');
+  const slices = nodesOf(session, ts.isVariableDeclaration).filter(
+    ({ name }) => name.getText() === 'slice',
+  );
+  t.equal(slices.length, 1);
+  t.match(slices[0]?.initializer?.getText(), /^script\.bytes\.subarray\(start, [^()]*\)$/);
+  // `script` is what logIn was called with: nothing in the file declares or assigns another.
+  const [logIn] = nodesOf(session, ts.isFunctionDeclaration).filter(
+    ({ name }) => name?.text === 'logIn',
+  );
+  t.match(logIn?.parameters.at(-1)?.getText(), 'script: LoginScript');
+  const declared = nodesOf(session, ts.isVariableDeclaration).map(({ name }) => name.getText());
+  t.notOk(declared.includes('script'));
+  const assigned = nodesOf(session, ts.isBinaryExpression)
+    .filter(({ operatorToken }) => operatorToken.kind === ts.SyntaxKind.EqualsToken)
+    .map(({ left }) => left.getText());
+  t.notOk(assigned.some((left) => left.startsWith('script')));
+  const changes = ['fill', 'write', 'set', 'copy', 'swap16', 'writeUInt8'];
+  t.same(
+    callsOf(session, changes).filter((call) => call.startsWith('script')),
+    [],
+  );
+
+  // In lower's main it is a constant of the module, made before anything connects.
+  const main = parse(join(SRC, 'lower/main.ts'));
+  const place = (text: string): number =>
+    main.statements.findIndex((statement) => statement.getText().includes(text));
+  t.match(main.statements[place('buildLogin(')]?.getText(), /^const script = buildLogin\(/);
+  t.ok(place('buildLogin(') < place('serveConnections(') && place('serveConnections(') > 0);
+  t.equal(IMPORTS.filter(({ names }) => names.includes('buildLogin')).length, 1);
+  t.end();
+});
+
 await t.test('nothing below the journal knows the SEND encoder, nothing above the login', (t) => {
   for (const { from, to } of IMPORTS) {
     if (to === 'link/send') t.equal(folderOf(from), 'upper');

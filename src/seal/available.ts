@@ -40,6 +40,15 @@ export function findObstacle(): string | undefined {
 
 /** What bubblewrap's last words mean, for whoever can change it. */
 export function explainFailure(words: string): string {
+  if (/failed to execute|ENOENT|EACCES/.test(words)) {
+    return `bubblewrap does not start (${words}): apt-get install --reinstall bubblewrap`;
+  }
+  if (/^setpriv/.test(words)) {
+    return (
+      `the processes cannot have users of their own (${words}): in a container map the numbers from ` +
+      "'uids' on, or set 'uids' to numbers that are mapped"
+    );
+  }
   if (/namespace|uid map|gid map/i.test(words)) {
     return (
       `user namespaces are not to be had (${words}): sysctl kernel.unprivileged_userns_clone=1, ` +
@@ -50,7 +59,7 @@ export function explainFailure(words: string): string {
   if (/seccomp/i.test(words)) {
     return `the kernel takes no filter of system calls (${words}): it needs CONFIG_SECCOMP_FILTER`;
   }
-  if (/mount|pivot_root|bind/i.test(words)) {
+  if (/mount|pivot_root|bind|make \/ slave/i.test(words)) {
     return `a sandbox cannot mount (${words}): in a container see deploy/container/`;
   }
   return `a sandbox does not start: ${words}`;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { asSupervisor } from '../../src/wire/parent.js';
+import { asSupervisor, withParent } from '../../src/wire/parent.js';
 import {
   type GateStatus,
   readGateStatus,
@@ -89,6 +89,8 @@ export interface RelayOptions {
   readonly window?: number;
   /** The retention of every channel, as YAML. */
   readonly retain?: string;
+  /** Started, as root, so that it can make no sandboxes, and told that it need not. */
+  readonly unsealed?: boolean;
   /** Of an earlier relay, to go on with its state; a fresh one if not given. */
   readonly directory?: string;
 }
@@ -113,10 +115,11 @@ export class RunningRelay {
   readonly #ended: Promise<number | null>;
   #over = false;
 
-  constructor(directory: string, config: string) {
+  constructor(directory: string, config: string, unsealed = false) {
     this.directory = directory;
     this.state = join(directory, 'state');
-    const [command, args] = asSupervisor([process.execPath, SUPERVISOR, 'tidegate', '-c', config]);
+    const own = [process.execPath, SUPERVISOR, 'tidegate', '-c', config] as const;
+    const [command, args] = unsealed ? withParent(own, 'TERM') : asSupervisor(own);
     this.process = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#collect();
     this.#ended = new Promise((resolve) => {
@@ -224,7 +227,7 @@ export async function startRelay(t: Test, options: RelayOptions): Promise<Runnin
   for (const { name, password = 'secret' } of options.lowers) write(`lower-${name}`, password);
   for (const { name, password = 'secret' } of options.uppers) write(`upper-${name}`, password);
   write('tidegate.yaml', configuration(options));
-  const relay = new RunningRelay(directory, join(directory, 'tidegate.yaml'));
+  const relay = new RunningRelay(directory, join(directory, 'tidegate.yaml'), options.unsealed);
   t.teardown(() => relay.stop());
   return relay;
 }
@@ -258,7 +261,7 @@ function configuration(options: RelayOptions): string {
     })}`;
   });
   return [
-    `schema: tidegate/v1\nstate: ./state\nseal: ${SEAL}\nlowers:\n`,
+    `schema: tidegate/v1\nstate: ./state\nseal: ${options.unsealed === true ? 'preferred' : SEAL}\nlowers:\n`,
     ...lowerText,
     'policies: [policy.yaml]\nchannels:\n',
     ...[...channels].map((name) => `  ${name}: { retain: ${retain} }\n`),
