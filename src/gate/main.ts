@@ -32,8 +32,8 @@ const GATHER = 2;
 const STATUS_EVERY = 250;
 const EXPIRE_EVERY = 60_000;
 
-// Journals are read by the group of their channel's uppers; the directories' modes decide.
-process.umask(0o027);
+// Journals are read by the uppers of their channel: whoever may enter the directory.
+process.umask(0o022);
 const settings = takeSettings('gate');
 const log = openLog('gate');
 const compiled = compilePolicies(

@@ -14,8 +14,8 @@ export function isAddress(host: string): boolean {
 }
 
 /**
- * Parses an address; a zone (`%eth0`) is cut off, for packets do not carry it, and an IPv4 address in
- * IPv6 spelling is the IPv4 address that packets carry.
+ * Parses an address; a zone (`%eth0`) is cut off, for packets do not carry it, and an IPv4 address
+ * in IPv6 spelling is the IPv4 address that packets carry.
  *
  * @throws Error if it is none
  */

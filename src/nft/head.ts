@@ -13,9 +13,9 @@ that are not of IP, and what other users of this machine send to other places th
 The counters are the alarm: all but the orphans stay 0 in peace. To see them:
 nft list counters table inet tidegate
   lower/NAME/stranger    another user connected or sent data to that lower server
-  lower/NAME/rate        its process connected more than ${BURST} times at once, then ${RATE} times a second
+  lower/NAME/rate        its process connected more than ${BURST} times at once, then ${RATE} a second
   lower/NAME/payload     its process sent what is no line of its login
-  lower/NAME/budget      a line of its login, too often or later than ${LOGIN_SECONDS} s after connecting
+  lower/NAME/budget      a line of its login, too often or more than ${LOGIN_SECONDS} s late
   lower/NAME/form        IP options, extension headers, urgent data, acceptance of a connection
   lower/NAME/elsewhere   its process sent to another place
   lower/NAME/orphan      sent again after its socket was closed: an outage in a login, no alarm

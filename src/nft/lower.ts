@@ -1,4 +1,4 @@
-/** The way down: to a lower server go connections at a rate, its login script, and empty packets. */
+/** The way down: to a lower server go connections at a rate, its login, and empty packets. */
 import type { LoginLine } from './script.js';
 import { blame, type Block, chain, comment, control, holds, present } from './syntax.js';
 

@@ -1,8 +1,8 @@
 /**
- * The nftables ruleset of a relay: which of its processes may send what to where, held by the kernel.
+ * The nftables ruleset of a relay: what each of its processes may send to where.
  *
- * Source: nft(8). Written for nft 1.0.6 and Linux 6.1 (Debian 12). What a configuration chooses goes in
- * as numbers, checked names, addresses and hexadecimal digits.
+ * Source: nft(8). Written for nft 1.0.6 and Linux 6.1 (Debian 12). What a configuration chooses
+ * goes in as numbers, checked names, addresses and hexadecimal digits.
  */
 import { IDENTITIES, uidOf } from '../config/identity.js';
 import { describeRuleset } from './head.js';

@@ -1,9 +1,8 @@
 /** Whether this machine lets us make sandboxes, and what is missing if not. */
 import { existsSync } from 'node:fs';
-import { SETPRIV } from '../wire/parent.js';
+import { inPrivateNamespace, SETPRIV } from '../wire/parent.js';
 import type { SealStatus } from '../wire/status.js';
 import type { Architecture } from './syscalls.js';
-import { inPrivateNamespace } from './view.js';
 
 const BUBBLEWRAP = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'];
 

@@ -23,7 +23,7 @@ export function makePipes<K extends string>(directory: string, names: readonly K
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const paths = names.map((_, i) => join(directory, `pipe-${i}`));
-  execFileSync('mkfifo', ['-m', '600', '--', ...paths], { env: {}, stdio: 'ignore' });
+  execFileSync('/usr/bin/mkfifo', ['-m', '600', '--', ...paths], { env: {}, stdio: 'ignore' });
   const pipes = new Map<K, Pipe>();
   names.forEach((name, i) => {
     const path = paths[i]!;

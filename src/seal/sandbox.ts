@@ -76,7 +76,6 @@ export function bubblewrap(
     '--clearenv',
     ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
     ...['--unshare-user', '--unshare-ipc', '--unshare-pid', '--unshare-uts'],
-    '--unshare-cgroup-try',
     ...(SURROUNDINGS[role].network ? [] : ['--unshare-net']),
     // Process 1 of its own namespace: no reaper that would keep descriptors open.
     ...['--as-pid-1', '--die-with-parent', '--cap-drop', 'ALL'],

@@ -38,16 +38,16 @@ export class State {
     const make = (uid: number, gid: number, mode: number, ...parts: string[]): Part => {
       const path = join(config.state, ...parts);
       mkdirSync(path, { recursive: true, mode: 0o700 });
-      if (separate) own(path, uid, gid);
-      // Not through the mask; what an earlier start gave away is taken back.
-      chmodSync(path, separate ? mode : 0o700);
+      // Without sandboxes, root takes back what an earlier start gave away.
+      if (separate) own(path, uid, gid, mode);
+      else if (process.getuid?.() === 0) own(path, 0, 0, 0o700);
       return new Part(launcher, config.state, parts);
     };
     const gate = uidOf(config, 'gate');
     this.gate = make(gate, gate, 0o700, 'gate');
     this.#journals = config.channels.map(({ name }, i) =>
-      // Files of a setgid directory get its group: the channel's readers.
-      make(gate, gidOf(config, i), 0o2750, 'journal', name),
+      // Its files are readable for whoever may enter it: the gate, and the channel's readers.
+      make(gate, gidOf(config, i), 0o750, 'journal', name),
     );
     this.#uppers = config.uppers.map(({ name, channel }, i) => {
       const group = config.channels.findIndex((each) => each.name === channel);
@@ -65,11 +65,15 @@ export class State {
   }
 }
 
-/** Gives a flat directory and what is in it to a user; a link is never followed. */
-function own(path: string, uid: number, gid: number): void {
-  for (const name of ['.', ...readdirSync(path)]) {
-    const file = join(path, name);
-    const stats = lstatSync(file);
-    if (stats.uid !== uid || stats.gid !== gid) lchownSync(file, uid, gid);
-  }
+/**
+ * Gives a flat directory, and what is in it, to a user; a link is never followed. One that has the
+ * right owner is left as it is: that takes no right but that to change owners.
+ */
+function own(path: string, uid: number, gid: number, mode: number): void {
+  const { uid: owner, gid: group, mode: bits } = lstatSync(path);
+  if (owner === uid && group === gid && (bits & 0o7777) === mode) return;
+  for (const name of readdirSync(path)) lchownSync(join(path, name), uid, gid);
+  // While it is still this user's own.
+  if ((bits & 0o7777) !== mode) chmodSync(path, mode);
+  lchownSync(path, uid, gid);
 }

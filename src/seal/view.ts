@@ -7,7 +7,6 @@ import {
   chmodSync,
   copyFileSync,
   mkdirSync,
-  readlinkSync,
   renameSync,
   statSync,
   writeFileSync,
@@ -63,23 +62,13 @@ export function boundView(): View {
 }
 
 function mount(...args: readonly string[]): void {
-  const { status, stderr, error } = spawnSync('mount', args, { encoding: 'utf8', env: PATH });
+  const { status, stderr, error } = spawnSync('/usr/bin/mount', args, { encoding: 'utf8', env: PATH });
   if (error || status !== 0) {
     throw new Error(`mount ${args.join(' ')}: ${error?.message ?? stderr.trim()}`);
   }
 }
 
 const PATH = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
-
-/** Whether this process has a mount namespace that its parent does not share. */
-export function inPrivateNamespace(): boolean {
-  try {
-    const own = readlinkSync('/proc/self/ns/mnt');
-    return own !== readlinkSync(`/proc/${process.ppid}/ns/mnt`);
-  } catch {
-    return false;
-  }
-}
 
 /** What glibc reads to resolve names (resolv.conf(5), nsswitch.conf(5), hosts(5), gai.conf(5)). */
 const NAME_FILES = ['resolv.conf', 'hosts', 'nsswitch.conf', 'host.conf', 'gai.conf'];

@@ -99,7 +99,7 @@ export function inspect(pid: number, expected: Expectation): Observation[] {
   same('capabilities, from outside', capable, []);
   same('no_new_privs, from outside', [statusOf(pid, 'NoNewPrivs')], ['1']);
   same('filter of system calls, from outside', [statusOf(pid, 'Seccomp')], ['2']);
-  const kinds = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'user', 'uts'];
+  const kinds = ['ipc', 'mnt', 'net', 'pid', 'user', 'uts'];
   same(
     'own namespaces, from outside',
     kinds.filter((kind) => namespaceOf(pid, kind) !== namespaceOf('self', kind)),

@@ -15,12 +15,17 @@ const MAX_RATE = 100;
 /** Makes one log line of what a process wrote. */
 export function sealLine(line: string, from: string): string {
   const words = /[\x00-\x1f\x7f-\x9f]/.test(line) ? undefined : parseObject(line);
-  const entry = words ?? {
-    level: 'error',
-    time: new Date().toISOString(),
-    msg: escapeText(line, 1024),
-  };
-  return `${JSON.stringify({ ...entry, from }).replace(UNSAFE, escapeUnit)}\n`;
+  const plain = { level: 'error', time: new Date().toISOString(), msg: escapeText(line, 1024) };
+  return `${(words && print({ ...words, from })) ?? print({ ...plain, from })!}\n`;
+}
+
+/** undefined: it is nested too deeply. */
+function print(entry: object): string | undefined {
+  try {
+    return JSON.stringify(entry).replace(UNSAFE, escapeUnit);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What JSON leaves as it is and a terminal does not: DEL, C1, line separators, marks of direction. */

@@ -1,9 +1,13 @@
 /** Death with the parent: the kernel signals a child when the process that started it is gone. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 
 export const SETPRIV = '/usr/bin/setpriv';
 const UNSHARE = '/usr/bin/unshare';
+
+const MOUNTS = '/proc/self/ns/mnt';
+/** Tells a supervisor which mount namespace it comes from: it may not look at its parent's. */
+const OUTSIDE = 'TIDEGATE_OUTSIDE';
 
 type Command = readonly [string, ...string[]];
 
@@ -26,5 +30,13 @@ export function asSupervisor(command: Command): [string, string[]] {
   const apart = ['--mount', '--propagation', 'private', '--'];
   const able =
     process.getuid?.() === 0 && spawnSync(UNSHARE, [...apart, 'true'], { env: {} }).status === 0;
-  return withParent(able ? [UNSHARE, ...apart, ...command] : command, 'TERM');
+  if (!able) return withParent(command, 'TERM');
+  const outside = `${OUTSIDE}=${readlinkSync(MOUNTS)}`;
+  return withParent([UNSHARE, ...apart, '/usr/bin/env', outside, ...command], 'TERM');
+}
+
+/** Whether this process was started in a mount namespace of its own. */
+export function inPrivateNamespace(): boolean {
+  const outside = process.env[OUTSIDE];
+  return outside !== undefined && outside !== readlinkSync(MOUNTS);
 }

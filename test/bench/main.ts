@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Child } from './child.js';
 import { runGate } from './gate.js';
 import { makeLines, PERMITTED_SHARE } from './lines.js';
-import { makeCertificates, type Run, runPath, SCRATCH } from './relay.js';
+import { makeCertificates, type Run, runConnections, runPath, SCRATCH } from './relay.js';
 
 const RUNS = Number(process.env['BENCH_RUNS'] ?? 5);
 const MILLION = 1_000_000;
@@ -62,10 +62,15 @@ function fail(reason: string): never {
 }
 
 /** The highest rate offered, in steps of 50,000/s, at which not one event is lost. */
-async function runSaturated(count: number, share: number, from: number): Promise<Run> {
+async function runSaturated(
+  count: number,
+  share: number,
+  from: number,
+  sealed: boolean,
+): Promise<Run> {
   let best: Run | undefined;
   for (let rate = from; ; rate += STEP) {
-    const run = await runPath({ count, rate, single: false, share, window: WINDOW });
+    const run = await runPath({ count, rate, single: false, share, window: WINDOW, sealed });
     if (!run) return best ?? fail(`events were lost at ${rate}/s`);
     best = run;
     // What is taken at half the pace that it is offered has been queued, not sustained.
@@ -85,6 +90,28 @@ async function measure(name: string, count: number, run: () => Promise<Run>): Pr
     runs.push(await run());
   }
   process.stderr.write('\r\x1b[K');
+  print(name, count, runs);
+}
+
+/** With seals and without, by turns: what changes in the machine meanwhile changes both. */
+async function measureBoth(
+  name: string,
+  count: number,
+  run: (sealed: boolean) => Promise<Run>,
+): Promise<void> {
+  const sealed: Run[] = [];
+  const plain: Run[] = [];
+  for (let i = 0; i < RUNS; i++) {
+    process.stderr.write(`\r${name}: run ${i + 1} of ${RUNS}, twice ...   `);
+    sealed.push(await run(true));
+    plain.push(await run(false));
+  }
+  process.stderr.write('\r\x1b[K');
+  print(name, count, sealed);
+  print('  the same without seals', count, plain);
+}
+
+function print(name: string, count: number, runs: readonly Run[]): void {
   const rate = median(runs.map(({ seconds }) => count / seconds));
   const roles = Object.keys(runs[0]!.cpu).filter((role) => role !== 'dial' && role !== 'lower');
   const cost = roles.map((role) => {
@@ -115,15 +142,25 @@ console.log(
   `${''.padEnd(44)} ${'events/s'.padStart(10)}  ${'p50/p99 ms'.padStart(11)}  ${'MiB'.padStart(5)}  CPU µs per event`,
 );
 await measure('gate alone, 40 % permitted, fdatasync', 4 * MILLION, () => runGate(4 * MILLION));
-await measure('whole path saturated, 40 % permitted', 2 * MILLION, () =>
-  runSaturated(2 * MILLION, PERMITTED_SHARE, 400_000),
+await measureBoth('whole path saturated, 40 % permitted', 2 * MILLION, (sealed) =>
+  runSaturated(2 * MILLION, PERMITTED_SHARE, 400_000, sealed),
 );
-await measure('whole path saturated, all permitted', MILLION, () =>
-  runSaturated(MILLION, 1, 300_000),
+await measureBoth('whole path saturated, all permitted', MILLION, (sealed) =>
+  runSaturated(MILLION, 1, 300_000, sealed),
 );
-await measure('whole path, 10,000/s, an event a write', 100_000, async () => {
-  const paced = { count: 100_000, rate: 10_000, single: true, share: 1, window: 1000 };
+await measureBoth('whole path, 10,000/s, an event a write', 100_000, async (sealed) => {
+  const paced = { count: 100_000, rate: 10_000, single: true, share: 1, window: 1000, sealed };
   return (await runPath(paced)) ?? fail('events were lost at 10,000/s');
 });
 await measure('compared: one process copies TCP to TLS', 2 * MILLION, () => runPlain(2 * MILLION));
+for (const sealed of [true, false]) {
+  const { lower, upper } = await runConnections(20, sealed);
+  const [lowerTypical, lowerWorst] = lower.split(' ');
+  const [upperTypical, upperWorst] = upper.split(' ');
+  console.log(
+    `${(sealed ? 'a new connection, median/worst of 20' : '  the same without seals').padEnd(44)} ` +
+      `lower ${lowerTypical!}/${lowerWorst!} ms to its first event above, ` +
+      `upper ${upperTypical!}/${upperWorst!} ms to USER`,
+  );
+}
 rmSync(SCRATCH, { recursive: true, force: true });

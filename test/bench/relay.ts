@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createAuthority, issueCertificate } from '../../src/pki/authority.js';
 import { readUsage } from '../../src/supervisor/usage.js';
-import { asSupervisor } from '../../src/wire/parent.js';
+import { asSupervisor, withParent } from '../../src/wire/parent.js';
 import { readGateStatus, readSupervisorStatus } from '../../src/wire/status.js';
 import { Child } from './child.js';
 import { makePolicy } from './lines.js';
@@ -52,11 +52,84 @@ export interface PathOptions {
   /** Part of the events that the policy permits: 0.4 or 1. */
   readonly share: number;
   readonly window: number;
+  readonly sealed: boolean;
+}
+
+interface RelayOptions extends Pick<PathOptions, 'share' | 'window' | 'sealed'> {
+  /** Ports. */
+  readonly lower: string;
+  readonly upper: string;
+}
+
+/**
+ * Starts a relay with everything that it needs in `directory`.
+ *
+ * Unsealed is one that, as root, cannot mount what sandboxes need, and need not.
+ */
+function startRelay(directory: string, options: RelayOptions): ChildProcess {
+  const { lower, upper, window, share, sealed } = options;
+  writeFileSync(join(directory, 'policy.yaml'), makePolicy(share === 1));
+  const config = join(directory, 'tidegate.yaml');
+  writeFileSync(
+    config,
+    `schema: tidegate/v1
+state: ./state
+seal: ${sealed ? 'required' : 'preferred'}
+lowers:
+  plant: { host: 127.0.0.1, port: ${lower}, user: relay, password_file: password }
+policies: [policy.yaml]
+channels:
+  public: { retain: { size: 4GiB, age: 1d } }
+uppers:
+  portal:
+    channel: public
+    host: 127.0.0.1
+    port: ${upper}
+    user: relay
+    password_file: password
+    window: ${window}
+    timestamps: nanoseconds
+    tls: { ca: ca.pem, cert: relay.pem, key: relay.key, servername: portal.example }
+`,
+  );
+  const own = [
+    process.execPath,
+    join(DIST, 'supervisor/main.js'),
+    'tidegate',
+    '-c',
+    config,
+  ] as const;
+  const [command, args] = sealed ? asSupervisor(own) : withParent(own, 'TERM');
+  return spawn(command, args, {
+    stdio: ['ignore', 'ignore', process.env['BENCH_LOG'] ? 'inherit' : 'ignore'],
+  });
+}
+
+export interface ConnectionTimes {
+  /** Median and worst, ms. */
+  readonly lower: string;
+  readonly upper: string;
+}
+
+/** How long a new connection takes, below and above. */
+export async function runConnections(rounds: number, sealed: boolean): Promise<ConnectionTimes> {
+  mkdirSync(SCRATCH, { recursive: true });
+  const directory = mkdtempSync(join(SCRATCH, 'connections-'));
+  await makeCertificates(directory);
+  const servers = new Child('connections', [directory, String(rounds)]);
+  const [lower, upper] = (await servers.word('port')).split(' ') as [string, string];
+  const relay = startRelay(directory, { lower, upper, window: 1, share: 1, sealed });
+  const times = { lower: await servers.word('lower'), upper: await servers.word('upper') };
+  relay.kill('SIGTERM');
+  await new Promise((resolve) => relay.on('exit', resolve));
+  servers.stop();
+  rmSync(directory, { recursive: true, force: true });
+  return times;
 }
 
 /** One run through the whole path; undefined if events were lost: more was offered than it takes. */
 export async function runPath(options: PathOptions): Promise<Run | undefined> {
-  const { count, rate, single, share, window } = options;
+  const { count, rate, single, share, window, sealed } = options;
   mkdirSync(SCRATCH, { recursive: true });
   const directory = mkdtempSync(join(SCRATCH, 'path-'));
   await makeCertificates(directory);
@@ -67,34 +140,9 @@ export async function runPath(options: PathOptions): Promise<Run | undefined> {
   ]);
   const expected = Math.round(count * share);
   const sink = new Child('sink', [directory, String(expected), single ? '1' : '0']);
-  writeFileSync(join(directory, 'policy.yaml'), makePolicy(share === 1));
-  writeFileSync(
-    join(directory, 'tidegate.yaml'),
-    `schema: tidegate/v1
-state: ./state
-lowers:
-  plant: { host: 127.0.0.1, port: ${await generator.word('port')}, user: relay, password_file: password }
-policies: [policy.yaml]
-channels:
-  public: { retain: { size: 4GiB, age: 1d } }
-uppers:
-  portal:
-    channel: public
-    host: 127.0.0.1
-    port: ${await sink.word('port')}
-    user: relay
-    password_file: password
-    window: ${window}
-    timestamps: nanoseconds
-    tls: { ca: ca.pem, cert: relay.pem, key: relay.key, servername: portal.example }
-`,
-  );
-  const entry = join(DIST, 'supervisor/main.js');
-  const config = join(directory, 'tidegate.yaml');
-  const [command, args] = asSupervisor([process.execPath, entry, 'tidegate', '-c', config]);
-  const relay = spawn(command, args, {
-    stdio: ['ignore', 'ignore', process.env['BENCH_LOG'] ? 'inherit' : 'ignore'],
-  });
+  const lower = await generator.word('port');
+  const upper = await sink.word('port');
+  const relay = startRelay(directory, { lower, upper, window, share, sealed });
   const state = join(directory, 'state');
   await generator.word('ready');
   await settle(state, relay);

@@ -1,4 +1,4 @@
-/** A relay's machine and a server's: two network namespaces, a cable, the ruleset on one of them. */
+/** A relay's machine and a server's: two network namespaces and a cable between them. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -128,7 +128,8 @@ export async function makeNetwork(
     nft: (...args) => nft(relay, args),
     sysctl(setting) {
       const [name, value] = setting.split('=') as [string, string];
-      const write = `open F, '>', '/proc/sys/${name.replaceAll('.', '/')}' or die; print F ${value}`;
+      const path = `/proc/sys/${name.replaceAll('.', '/')}`;
+      const write = `open F, '>', '${path}' or die; print F ${value}`;
       execFileSync('ip', ['netns', 'exec', relay, 'perl', '-e', write]);
     },
     alarms() {

@@ -1,4 +1,4 @@
-/** A lower server that answers every line and says what it got, for `node -e`: JSON, a line a chunk. */
+/** A lower server for `node -e` that answers every line and says what it got, in JSON. */
 export const SERVER = String.raw`
 import { createServer } from 'node:net';
 

@@ -91,6 +91,8 @@ export interface RelayOptions {
   readonly retain?: string;
   /** Started, as root, so that it can make no sandboxes, and told that it need not. */
   readonly unsealed?: boolean;
+  /** Put before the supervisor's command line: it takes rights away. */
+  readonly prefix?: readonly string[];
   /** Of an earlier relay, to go on with its state; a fresh one if not given. */
   readonly directory?: string;
 }
@@ -115,12 +117,13 @@ export class RunningRelay {
   readonly #ended: Promise<number | null>;
   #over = false;
 
-  constructor(directory: string, config: string, unsealed = false) {
+  constructor(directory: string, config: string, { unsealed, prefix = [] }: RelayOptions) {
     this.directory = directory;
     this.state = join(directory, 'state');
     const own = [process.execPath, SUPERVISOR, 'tidegate', '-c', config] as const;
-    const [command, args] = unsealed ? withParent(own, 'TERM') : asSupervisor(own);
-    this.process = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const [file, rest] = unsealed === true ? withParent(own, 'TERM') : asSupervisor(own);
+    const [command, ...args] = [...prefix, file, ...rest];
+    this.process = spawn(command!, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#collect();
     this.#ended = new Promise((resolve) => {
       this.process.on('close', (code) => {
@@ -227,7 +230,7 @@ export async function startRelay(t: Test, options: RelayOptions): Promise<Runnin
   for (const { name, password = 'secret' } of options.lowers) write(`lower-${name}`, password);
   for (const { name, password = 'secret' } of options.uppers) write(`upper-${name}`, password);
   write('tidegate.yaml', configuration(options));
-  const relay = new RunningRelay(directory, join(directory, 'tidegate.yaml'), options.unsealed);
+  const relay = new RunningRelay(directory, join(directory, 'tidegate.yaml'), options);
   t.teardown(() => relay.stop());
   return relay;
 }

@@ -46,7 +46,7 @@ await t.test('where seals are required and cannot be had, nothing starts', { ski
   const connections = lower.connections.length;
   for (const [command, entry, words] of [
     [[], SUPERVISOR, "start it by 'tidegate run'"],
-    [without('mount --bind /dev/null /usr/bin/bwrap'), SUPERVISOR, 'reinstall bubblewrap'],
+    [without('mount --bind /dev/null /usr/bin/bwrap'), RUN, 'reinstall bubblewrap'],
     [['unshare', '-r', '-m', '--'], RUN, "'uids'"],
   ] as const) {
     const { code, log } = start(command, entry, `${relay.directory}/tidegate.yaml`);

@@ -167,7 +167,17 @@ await t.test(
   },
   (t) => {
     const file = writeConfiguration(t);
-    const prefix = ['setpriv', '--reuid', '12345', '--regid', '12345', '--clear-groups', '--'];
+    const prefix = [
+      'setpriv',
+      '--reuid',
+      '12345',
+      '--regid',
+      '12345',
+      '--clear-groups',
+      '--',
+      'env',
+      '-i',
+    ];
     const open = spawnSync(prefix[0]!, [...prefix.slice(1), 'test', '-r', file]).status === 0;
     if (!open) return t.end(); // A checkout that is closed to others.
     const { seals: found, weaker } = read(['-c', file], { prefix });
