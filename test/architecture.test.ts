@@ -39,21 +39,21 @@ const TABLE: Readonly<Record<string, Grants>> = {
   config: { own: ['document', 'event', 'policy'], node: ['crypto', 'fs', 'path'], packages: [] },
   seal: {
     own: ['config/config', 'config/identity', 'wire'],
-    node: ['child_process', 'fs', 'os', 'path', 'stream', 'url'],
+    node: ['child_process', 'fs', 'net', 'os', 'path', 'stream', 'url'],
     packages: [],
   },
   dialing: { own: ['wire'], node: ['net', 'timers/promises'], packages: [] },
   nft: { own: ['config/config', 'config/identity'], node: [], packages: [] },
   seals: {
     own: ['config/config', 'seal', 'wire'],
-    node: ['fs', 'net', 'os', 'path'],
+    node: ['fs', 'net', 'os', 'path', 'timers/promises'],
     packages: [],
   },
   pki: { own: [], node: ['crypto', 'fs/promises', 'net', 'path'], packages: ['node-forge'] },
   // processes, in the order of the flow
   supervisor: {
     own: ['config', 'link/answers', 'seal', 'wire'],
-    node: ['child_process', 'crypto', 'fs', 'path', 'util'],
+    node: ['child_process', 'crypto', 'fs', 'net', 'path', 'util'],
     packages: [],
   },
   lower: { own: ['dialing', 'link/answers', 'link/login', 'wire'], node: ['net'], packages: [] },
@@ -134,6 +134,10 @@ const OUT_OF_REACH: Readonly<Record<string, readonly RegExp[]>> = {
 const NET: Readonly<Record<string, readonly string[]>> = {
   'wire/descriptor': ['Socket'],
   'wire/handover': ['type Socket'],
+  'seal/launch': ['type Socket'],
+  'seal/process': ['type Socket'],
+  'seal/receive': ['isIP'],
+  'supervisor/messages': ['type Socket'],
   'dialing/serve': ['type Socket'],
   'lower/session': ['connect'],
   'dial/main': ['connect'],
@@ -296,6 +300,7 @@ await t.test('below the journal one call writes to a socket: that of the login s
   );
   t.same(writes.sort(), [
     'lower/session socket.write', // the login script, computed before the connection exists
+    'supervisor/messages messages.write', // orders to lower or dial, on a socketpair
     'valve/main pipe.write', // frames into the pipe to the gate
     'valve/main process.stderr.write', // the last line of its log
     'wire/descriptor socket.write', // a pipe's write end: a Socket that cannot read

@@ -1,7 +1,9 @@
 /** The life of a dialling process: connect, hand over, wait for the order to connect again. */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkDial, type DialMessage, handOver } from '../wire/handover.js';
+import { readDescriptor } from '../wire/descriptor.js';
+import { FD } from '../wire/fd.js';
+import { type DialMessage, handOver, parseDial } from '../wire/handover.js';
 import type { Logger } from '../wire/log.js';
 import { REFUSED, Schedule } from './schedule.js';
 
@@ -27,13 +29,23 @@ export function describeFailure(
   return `${what} ${host}:${port}: ${code ?? message}`;
 }
 
-function nextOrder(): Promise<DialMessage> {
-  return new Promise((resolve) => process.once('message', (order) => resolve(checkDial(order))));
+/** Calls back with each order of the supervisor; without a supervisor the process ends. */
+function takeOrders(take: (order: DialMessage) => void): void {
+  let rest = '';
+  readDescriptor(FD.messages, 4096, {
+    data(chunk) {
+      const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) take(parseDial(line));
+    },
+    ended: () => process.exit(0),
+  });
 }
 
 /** Tries until a connection is handed over; one line per change of what goes wrong. */
 async function connectOnce(
   attempt: () => Promise<Outcome>,
+  number: number,
   schedule: Schedule,
   log: Logger,
 ): Promise<void> {
@@ -43,7 +55,7 @@ async function connectOnce(
     if (outcome.kind === 'ready') {
       for (const warning of outcome.warnings) log.warn({ event: 'warning' }, warning);
       const gone = await new Promise<boolean>((done) => {
-        handOver(outcome.socket, outcome.script, done);
+        handOver(outcome.socket, { number, script: outcome.script }, done);
       });
       if (gone) {
         log.info({ event: 'connected' }, 'connected and handed over');
@@ -65,11 +77,13 @@ export async function serveConnections(
 ): Promise<never> {
   // Process 1 of its namespace: a signal that is not handled is ignored.
   process.on('SIGTERM', () => process.exit(0));
-  process.on('disconnect', () => process.exit(0));
+  let ordered: (order: DialMessage) => void = () => undefined;
+  takeOrders((order) => ordered(order));
   const schedule = new Schedule();
-  for (;;) {
-    await connectOnce(attempt, schedule, log);
-    const order = await nextOrder();
+  for (let number = 1; ; number++) {
+    const next = new Promise<DialMessage>((resolve) => (ordered = resolve));
+    await connectOnce(attempt, number, schedule, log);
+    const order = await next;
     if (order.useful) schedule.reset();
     await sleep(order.refused ? REFUSED : schedule.next());
   }

@@ -111,12 +111,18 @@ function open(source: number): Promise<void> {
   return new Promise((resolve) => {
     const frames = new FrameReader();
     let skipped = 0;
+    let strange = false;
     const pipe = readDescriptor(FD.pipe + source, 64 * 1024, {
       data(chunk) {
         frames.push(chunk, (frame) => {
           intake.take(frame, source);
           if (ledger.full) commit();
         });
+        if (frames.unknown > 0 && !strange) {
+          strange = true;
+          const from = settings.sources[source];
+          log.error({ event: 'unknown-frame', source: from }, 'unknown frames are passed over');
+        }
         if (frames.skipped !== skipped) {
           log.warn({
             event: 'torn',

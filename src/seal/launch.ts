@@ -1,6 +1,15 @@
 /** Starts processes: user, sandbox, filter, descriptors, a cleared environment, death with ours. */
-import { spawn, spawnSync, type StdioOptions } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync, type StdioOptions } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { FD } from '../wire/fd.js';
 import type { RawHandle } from '../wire/handover.js';
@@ -8,6 +17,7 @@ import { SETPRIV, withParent } from '../wire/parent.js';
 import { architecture, explainFailure, findBubblewrap, findObstacle, isRoot } from './available.js';
 import { compileFilter } from './filters.js';
 import { Process } from './process.js';
+import { type Peer, PERL, receiver } from './receive.js';
 import { bubblewrap, type Mount, plainCommand, type Program, sealedProgram } from './sandbox.js';
 import { checkGrants, type Role } from './table.js';
 import { boundView, plainView, type View } from './view.js';
@@ -22,10 +32,20 @@ export interface Start {
   /** Its files, beside those that every process of its role has. */
   readonly mounts: readonly Mount[];
   readonly log: number;
-  readonly socket?: RawHandle;
+  /** Its connection: one that is at hand, or one that a dialling process has sent. */
+  readonly socket?: RawHandle | Handed;
   /** By descriptor number. */
   readonly files?: Readonly<Record<number, number>>;
-  readonly ipc?: boolean;
+  /** Whether it dials: it has messages with the supervisor, and a way out for connections. */
+  readonly dials?: boolean;
+}
+
+/** A connection on its way, which only its worker's receiver takes in. */
+export interface Handed {
+  /** The supervisor's end of the dialling process's way out; never read here. */
+  readonly channel: Socket;
+  readonly number: number;
+  readonly peer: Peer;
 }
 
 /** A process that dropped its user has none of root's rights, nor a way back to them. */
@@ -40,9 +60,18 @@ function dropTo(uid: number, gid: number, command: readonly string[]): [string, 
 
 /** Owns nothing: what it can read, every user can. */
 const NOBODY = 65_534;
+/** A worker whose connection has been sent to it begins by taking it in, under its own user. */
+function received(
+  { socket }: Pick<Start, 'socket'>,
+  command: [string, ...string[]],
+): [string, ...string[]] {
+  if (!socket || !('channel' in socket)) return command;
+  return receiver(architecture()!, socket, command);
+}
+
 const ENVIRONMENT = { TZ: 'UTC' };
-/** By these Node.js finds its channel to the process that started it. */
-const CHANNEL = { NODE_CHANNEL_FD: String(FD.messages), NODE_CHANNEL_SERIALIZATION_MODE: 'json' };
+/** By these Node.js finds the channel by which it can send connections. */
+const CHANNEL = { NODE_CHANNEL_FD: String(FD.handles), NODE_CHANNEL_SERIALIZATION_MODE: 'json' };
 
 const O_CLOEXEC = 0o2000000;
 
@@ -75,6 +104,9 @@ export class Launcher {
    */
   constructor(directory: string, substitute?: (role: Role) => Program) {
     this.#directory = directory;
+    if (architecture() === undefined)
+      throw new Error(`tidegate needs x64 or arm64, not ${process.arch}`);
+    if (!existsSync(PERL)) throw new Error('perl is not installed: apt-get install perl-base');
     closeInherited();
     let obstacle = findObstacle();
     let view = plainView(directory);
@@ -107,50 +139,58 @@ export class Launcher {
    * @throws Error if it would not have what the process table says
    */
   launch(start: Start): Process {
-    const { role, args, log, socket, files = {}, ipc = false } = start;
+    const { role, args, log, socket, files = {}, dials = false } = start;
     const numbers = Object.keys(files).map(Number);
-    checkGrants(role, numbers, socket !== undefined, ipc);
-    const stdio: unknown[] = Array.from({ length: FD.messages + 1 }, () => 'ignore');
+    checkGrants(role, numbers, socket !== undefined, dials);
+    const stdio: unknown[] = Array.from({ length: FD.handles + 1 }, () => 'ignore');
     for (const [fd, file] of Object.entries(files)) stdio[Number(fd)] = file;
-    stdio[FD.socket] = socket ?? 'ignore';
+    if (socket && 'channel' in socket) stdio[FD.handles] = socket.channel;
+    else if (socket) stdio[FD.socket] = socket;
     stdio[1] = log;
     stdio[FD.log] = log;
-    if (ipc) stdio[FD.messages] = 'ipc';
-    if (!this.sealed) {
-      const [file, rest] = withParent([...plainCommand(role), ...args] as [string], 'KILL');
-      return new Process(this.#spawn([file, ...rest], stdio), false);
+    if (dials) {
+      stdio[FD.messages] = 'pipe';
+      stdio[FD.handles] = 'pipe';
     }
-    const [file, ...rest] = this.#command(start, this.#programs.get(role)!);
+    if (!this.sealed) {
+      const command = received(start, [...plainCommand(role), ...args]);
+      const [file, rest] = withParent(command, 'KILL');
+      return new Process(this.#spawn([file, ...rest], stdio, dials), false);
+    }
+    const command = this.#command(start, this.#programs.get(role)!);
     const filter = this.#reopen(role);
     try {
       stdio[FD.filter] = filter;
       stdio[FD.info] = 'pipe';
-      return new Process(this.#spawn([file, ...rest], stdio), true);
+      return new Process(this.#spawn(command, stdio, dials), true);
     } finally {
       closeSync(filter);
     }
   }
 
-  #spawn([file, ...args]: readonly [string, ...string[]], stdio: readonly unknown[]) {
+  #spawn(
+    [file, ...args]: readonly [string, ...string[]],
+    stdio: readonly unknown[],
+    dials: boolean,
+  ): ChildProcess {
     return spawn(file, args, {
       stdio: stdio as StdioOptions,
-      env: ENVIRONMENT,
+      env: dials ? { ...ENVIRONMENT, ...CHANNEL } : ENVIRONMENT,
       cwd: '/',
       detached: true,
     });
   }
 
-  #command(
-    { role, args, mounts, uid, gid, ipc = false }: Omit<Start, 'log'>,
-    program: Program,
-  ): [string, ...string[]] {
-    const inner = bubblewrap(
+  #command(start: Omit<Start, 'log'>, program: Program): [string, ...string[]] {
+    const { role, args, mounts, uid, gid, dials = false } = start;
+    const sandbox = bubblewrap(
       findBubblewrap()!,
       role,
       [...program.command, ...args],
       [...program.mounts, ...mounts],
-      { ...ENVIRONMENT, ...(ipc ? CHANNEL : {}) },
+      { ...ENVIRONMENT, ...(dials ? CHANNEL : {}) },
     );
+    const inner = received(start, sandbox);
     return isRoot() ? dropTo(uid, gid, inner) : inner;
   }
 

@@ -1,5 +1,6 @@
 /** A started process: what was spawned may be its sandbox's keeper, not the process itself. */
 import type { ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { FD } from '../wire/fd.js';
@@ -12,6 +13,10 @@ type Gone = (code: number | null, signal: NodeJS.Signals | null, error?: Error) 
 export class Process {
   /** What was spawned. */
   readonly spawned: ChildProcess;
+  /** Messages with a process that dials; undefined for one that could not be started, too. */
+  readonly messages: Socket | undefined;
+  /** The way out of its connections: for a worker to inherit, never read by this process. */
+  readonly handles: Socket | undefined;
   readonly #sealed: boolean;
   #pid: number | undefined;
   #waiting: 'SIGTERM' | 'SIGKILL' | undefined;
@@ -20,9 +25,13 @@ export class Process {
   constructor(spawned: ChildProcess, sealed: boolean) {
     this.spawned = spawned;
     this.#sealed = sealed;
+    const stdio = spawned.stdio as readonly unknown[];
+    this.messages = (stdio[FD.messages] as Socket | null) ?? undefined;
+    this.handles = (stdio[FD.handles] as Socket | null) ?? undefined;
+    if (this.handles) neverRead(this.handles);
+    for (const socket of [this.messages, this.handles]) socket?.on('error', () => undefined);
     if (!sealed) this.#pid = spawned.pid;
-    else if (spawned.pid !== undefined)
-      this.#learn((spawned.stdio as readonly unknown[])[FD.info] as Readable);
+    else if (spawned.pid !== undefined) this.#learn(stdio[FD.info] as Readable);
     spawned.on('exit', () => (this.#pid = undefined));
   }
 
@@ -90,6 +99,14 @@ export class Process {
     });
     info.on('error', () => undefined);
   }
+}
+
+/** Node.js begins to read a child's pipe at once; this takes effect before anything can come. */
+function neverRead(socket: Socket): void {
+  const handle = (socket as unknown as { _handle: { reading: boolean; readStop(): number } })
+    ._handle;
+  handle.reading = false;
+  handle.readStop();
 }
 
 function nameOf(number: number): NodeJS.Signals | null {

@@ -41,7 +41,7 @@ function packages(): string {
 }
 
 /** The process of a role as it runs unsealed. */
-export function plainCommand(role: Role): readonly string[] {
+export function plainCommand(role: Role): [string, ...string[]] {
   return [process.execPath, join(ROOT, 'dist', role, 'main.js'), 'tidegate'];
 }
 

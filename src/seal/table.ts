@@ -8,7 +8,7 @@ import { FD } from '../wire/fd.js';
 
 export type { Role };
 
-/** What stands behind a descriptor of a process; all but `ipc` go one way or are its own. */
+/** What stands behind a descriptor of a process; all but `messages` go one way or are its own. */
 export type Grant =
   | 'socket' // the handed-over connection, descriptor 0
   | 'settings' // read-only file
@@ -18,13 +18,13 @@ export type Grant =
   | 'cert' // read-only file
   | 'pipe-out' // write end of the pipe to the gate
   | 'pipes-in' // read ends of the pipes from the valves
-  | 'ipc'; // messages of src/wire/handover.ts with the supervisor
+  | 'messages'; // of src/wire/handover.ts, with the supervisor; and the way out for connections
 
 const TABLE: Readonly<Record<Role, readonly Grant[]>> = {
-  lower: ['settings', 'password', 'ipc'],
+  lower: ['settings', 'password', 'messages'],
   valve: ['socket', 'pipe-out'],
   gate: ['settings', 'pipes-in'],
-  dial: ['settings', 'ipc'],
+  dial: ['settings', 'messages'],
   upper: ['socket', 'settings', 'password', 'key', 'ca', 'cert'],
 };
 
@@ -63,13 +63,15 @@ export function numbersOf(role: Role): number[] {
  * Refuses to start a process with anything but what the table grants it.
  *
  * @param files descriptor numbers of the files and pipes that it would inherit
+ * @param socket whether it would have a connection
+ * @param messages whether it would talk with the supervisor
  * @throws Error naming what is too much or missing: a bug
  */
 export function checkGrants(
   role: Role,
   files: readonly number[],
   socket: boolean,
-  ipc: boolean,
+  messages: boolean,
 ): void {
   const grants = TABLE[role];
   const numbers = numbersOf(role);
@@ -78,6 +80,8 @@ export function checkGrants(
   const wrong = files.filter((fd) => !granted(fd)).map((fd) => `descriptor ${fd} too many`);
   wrong.push(...numbers.filter((fd) => !files.includes(fd)).map((fd) => `no descriptor ${fd}`));
   if (socket !== grants.includes('socket')) wrong.push(socket ? 'a socket' : 'no socket');
-  if (ipc !== grants.includes('ipc')) wrong.push(ipc ? 'messages' : 'no messages');
+  if (messages !== grants.includes('messages')) {
+    wrong.push(messages ? 'messages' : 'no messages');
+  }
   if (wrong.length > 0) throw new Error(`${role} against the process table: ${wrong.join(', ')}`);
 }

@@ -3,14 +3,7 @@
  * only root may enter, so root binds each part, in a mount namespace of its own, where all may.
  */
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  copyFileSync,
-  mkdirSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A tmpfs is mounted on it in the supervisor's own mount namespace; outside it stays empty. */
@@ -62,7 +55,10 @@ export function boundView(): View {
 }
 
 function mount(...args: readonly string[]): void {
-  const { status, stderr, error } = spawnSync('/usr/bin/mount', args, { encoding: 'utf8', env: PATH });
+  const { status, stderr, error } = spawnSync('/usr/bin/mount', args, {
+    encoding: 'utf8',
+    env: PATH,
+  });
   if (error || status !== 0) {
     throw new Error(`mount ${args.join(' ')}: ${error?.message ?? stderr.trim()}`);
   }

@@ -13,20 +13,22 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.js';
 import { architecture, describeSeals, isRoot } from '../seal/available.js';
 import { type Confinement, Confines } from '../seal/confine.js';
 import { Launcher } from '../seal/launch.js';
 import { makePipes, type Pipe } from '../seal/pipes.js';
 import type { Process } from '../seal/process.js';
+import { PERL } from '../seal/receive.js';
 import { numbersOf, type Role } from '../seal/table.js';
 import { readDescriptor, type Source } from '../wire/descriptor.js';
 import { FD } from '../wire/fd.js';
 import type { SealStatus } from '../wire/status.js';
 import { type Attempt, attemptsOf, fatalAttempts, type Scene } from './attempts.js';
-import { type Expectation, inspect } from './inspect.js';
+import { type Expectation, inspect, keeperIsBusy } from './inspect.js';
 import { Peer } from './peer.js';
-import { LOADER, nameAnswer, PERL, writeProbe } from './probe.js';
+import { LOADER, nameAnswer, writeProbe } from './probe.js';
 
 export interface Finding {
   readonly process: Role | 'nftables';
@@ -48,6 +50,9 @@ export interface Examination {
 const PATIENCE = 10_000;
 /** A connection that was not made after this many ms is not made. */
 const EGRESS = 1000;
+
+/** bubblewrap's own process has closed what it does not need after so many ms, or it does not. */
+const SETTLED = 1000;
 
 const PROBES = '/tidegate/probes';
 
@@ -235,7 +240,7 @@ class Examiner {
         ...Array.from({ length: pipes }, (_, i) => {
           return `${FD.pipe + i} pipe ${role === 'gate' ? 'r' : 'w'}`;
         }),
-        ...(channel ? [`${FD.messages} socket rw`] : []),
+        ...(channel ? [`${FD.messages} socket rw`, `${FD.handles} socket rw`] : []),
       ],
       keeper: [connected ? '0 socket rw' : '0 /dev/null r', '1 pipe w', '2 pipe w'],
       uid: isRoot() ? uid : process.getuid!(),
@@ -270,10 +275,7 @@ class Examiner {
         const [index, answer] = line.split('\t');
         if (line === 'ready') {
           // Which process it is may become known only after its first word.
-          child.onPid((pid) => {
-            look?.(pid);
-            process.kill(pid, 'SIGUSR1');
-          });
+          child.onPid((pid) => void this.#begin(pid, look));
         } else if (line === 'done') finish(null);
         else if (answer !== undefined) answers.set(Number(index), answer);
       };
@@ -288,6 +290,15 @@ class Examiner {
       }
     });
     return { answers, signal: outcome };
+  }
+
+  /** Has a probe looked at, once its keeper has done what it does at the start, and lets it go. */
+  async #begin(pid: number, look: ((pid: number) => void) | undefined): Promise<void> {
+    for (let waited = 0; look && keeperIsBusy(pid) && waited < SETTLED; waited += 5) {
+      await sleep(5);
+    }
+    look?.(pid);
+    process.kill(pid, 'SIGUSR1');
   }
 
   #listen: (line: string) => void = () => undefined;
@@ -330,7 +341,7 @@ class Examiner {
         log: this.#pipes.get(key)!.write,
         files,
         ...(connection ? { socket: connection.handle } : {}),
-        ipc: role === 'lower' || role === 'dial',
+        dials: role === 'lower' || role === 'dial',
       });
     } finally {
       for (const fd of opened) closeSync(fd);

@@ -76,6 +76,16 @@ export interface Observation {
 
 const describe = ({ fd, target, access }: Descriptor): string => `${fd} ${target} ${access}`;
 
+const keeperOf = (pid: number): number => Number(statusOf(pid, 'PPid'));
+
+/** Whether bubblewrap's own process still has what it made the sandbox with. */
+export function keeperIsBusy(pid: number): boolean {
+  return descriptorsOf(keeperOf(pid)).some(({ fd, target }) => fd > 2 && target !== SIGNALS);
+}
+
+/** By it the keeper waits for the end of its child. */
+const SIGNALS = 'anon_inode:[signalfd]';
+
 const NO_CAPABILITY = /^0+$/;
 
 /** Compares a process with what it must be, from outside. */
@@ -87,11 +97,8 @@ export function inspect(pid: number, expected: Expectation): Observation[] {
     found.push({ what, answer: held ? answer : `${answer}; wanted: ${wanted.join(', ')}`, held });
   };
   same('descriptors, from outside', descriptorsOf(pid).map(describe), expected.descriptors);
-  const keeper = descriptorsOf(Number(statusOf(pid, 'PPid')))
-    .map(describe)
-    // It waits for the end of its child by a descriptor of its own.
-    .filter((each) => !each.includes('anon_inode:[signalfd]'));
-  same("its keeper's descriptors, from outside", keeper, expected.keeper);
+  const keeper = descriptorsOf(keeperOf(pid)).filter(({ target }) => target !== SIGNALS);
+  same("its keeper's descriptors, from outside", keeper.map(describe), expected.keeper);
   const uids = [...new Set(statusOf(pid, 'Uid').split('\t'))];
   same('user, from outside', uids, [String(expected.uid)]);
   const sets = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'];

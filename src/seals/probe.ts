@@ -6,8 +6,6 @@ import { constants } from 'node:os';
 import { type Architecture, syscallNumber } from '../seal/syscalls.js';
 import type { Attempt } from './attempts.js';
 
-export const PERL = '/usr/bin/perl';
-
 const PRELUDE = (architecture: Architecture): string => {
   const number = (name: 'openat' | 'socket' | 'connect' | 'exit_group'): number =>
     syscallNumber(name, architecture)!;

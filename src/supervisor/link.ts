@@ -6,7 +6,9 @@
  */
 import type { Process } from '../seal/process.js';
 import { type Cause, causeOf } from '../wire/exit.js';
-import type { ConnectionMessage, DialMessage, RawHandle } from '../wire/handover.js';
+import type { Handed } from '../seal/launch.js';
+import type { Peer } from '../seal/receive.js';
+import type { ConnectionMessage, DialMessage } from '../wire/handover.js';
 import type { Logger } from '../wire/log.js';
 import type { LinkStatus } from '../wire/status.js';
 import { receiveConnections, sendOrder } from './messages.js';
@@ -19,8 +21,9 @@ const RESTART = 500;
 export interface LinkParts {
   readonly name: string;
   readonly log: Logger;
+  readonly peer: Peer;
   dialler(): Process;
-  worker(socket: RawHandle, generation: number): Process;
+  worker(socket: Handed, generation: number): Process;
 }
 
 export class Link {
@@ -47,11 +50,13 @@ export class Link {
       return;
     }
     this.#dialler = dialler;
-    receiveConnections(
-      dialler.spawned,
-      (message, handle) => this.#connect(dialler, message, handle),
-      (reason) => this.#refuse(dialler, reason),
-    );
+    if (dialler.messages) {
+      receiveConnections(
+        dialler.messages,
+        (message) => this.#connect(dialler, message),
+        (reason) => this.#refuse(dialler, reason),
+      );
+    }
     dialler.onGone((code, signal, error) => {
       this.#dialler = undefined;
       if (this.#stopping) return;
@@ -89,14 +94,11 @@ export class Link {
     }, RESTART);
   }
 
-  #connect(dialler: Process, { script }: ConnectionMessage, handle: RawHandle): void {
-    if (this.#worker || this.#stopping) {
-      handle.close();
-      if (!this.#stopping) this.#refuse(dialler, 'a connection out of turn');
-      return;
-    }
+  #connect(dialler: Process, { number, script }: ConnectionMessage): void {
+    if (this.#stopping) return;
+    if (this.#worker) throw new Error('a connection out of turn');
     this.#script += script;
-    this.#startWorker(handle);
+    this.#startWorker({ channel: dialler.handles!, number, peer: this.#parts.peer });
   }
 
   /** What is not in the table of messages is the end of whoever sends it. */
@@ -115,15 +117,15 @@ export class Link {
     }
   }
 
-  #dialAgain(order: Omit<DialMessage, 'type'>): void {
-    if (this.#dialler) sendOrder(this.#dialler.spawned, { type: 'dial', ...order });
-    else this.#startLater();
+  #dialAgain(order: DialMessage): void {
+    const dialler = this.#dialler;
+    if (!dialler?.messages) this.#startLater();
+    else if (!sendOrder(dialler.messages, order)) this.#refuse(dialler, 'it takes no orders');
   }
 
-  #startWorker(handle: RawHandle): void {
+  #startWorker(socket: Handed): void {
     this.#generation = (this.#generation + 1) >>> 0;
-    const worker = this.#try(() => this.#parts.worker(handle, this.#generation));
-    handle.close();
+    const worker = this.#try(() => this.#parts.worker(socket, this.#generation));
     if (!worker) {
       this.#dialAgain({ useful: false, refused: false });
       return;

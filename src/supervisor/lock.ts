@@ -13,7 +13,9 @@ import { constants, ftruncateSync, openSync, readFileSync, writeSync } from 'nod
 export function lockFile(path: string): void {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   const stdio: ('ignore' | number)[] = ['ignore', 'ignore', 'ignore', fd];
-  const { status, error } = spawnSync('/usr/bin/flock', ['--exclusive', '--nonblock', '3'], { stdio });
+  const { status, error } = spawnSync('/usr/bin/flock', ['--exclusive', '--nonblock', '3'], {
+    stdio,
+  });
   if (error) throw new Error(`cannot lock ${path}: ${error.message}`);
   if (status !== 0) {
     const holder = readFileSync(path, 'latin1').trim();

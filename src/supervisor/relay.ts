@@ -197,13 +197,14 @@ export class Relay {
       {
         name,
         log: this.#log.child({ link: `lower ${name}` }),
+        peer: { host, port },
         dialler: () => {
           const secret = openSecret(password.field, password.path);
           const files = {
             [FD.settings]: this.#settingsFile(`lower ${name}`, { lower: settings }),
             [FD.password]: secret,
           };
-          const start = { ...this.#confines.of('lower', index), files, ipc: true };
+          const start = { ...this.#confines.of('lower', index), files, dials: true };
           return this.#launch(name, start, [secret]);
         },
         worker: (socket, generation) => {
@@ -234,11 +235,12 @@ export class Relay {
       {
         name,
         log: this.#log.child({ link: `upper ${name}` }),
+        peer: { host, port },
         dialler: () => {
           const files = {
             [FD.settings]: this.#settingsFile(`dial ${name}`, { dial: dialSettings }),
           };
-          return this.#launch(name, { ...this.#confines.of('dial', index), files, ipc: true });
+          return this.#launch(name, { ...this.#confines.of('dial', index), files, dials: true });
         },
         // Secrets and certificates are opened anew for each connection: a changed file counts.
         worker: (socket) => {

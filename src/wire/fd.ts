@@ -14,6 +14,8 @@ export const FD = {
   /** bubblewrap: the seccomp filter, and where it says which process it made; closed before that. */
   filter: 80,
   info: 81,
-  /** lower, dial: the messages of src/wire/handover.ts. */
+  /** lower, dial: the messages of src/wire/handover.ts, lines of text. */
   messages: 82,
+  /** lower, dial: connections go out; a worker's receiver takes them in, before there is a worker. */
+  handles: 83,
 } as const;

@@ -89,6 +89,8 @@ export function sealFrame(
 export class FrameReader {
   /** Bytes that belonged to no valid frame. */
   skipped = 0;
+  /** Frames with a right CRC that are none of ours: a hostile writer, or one of another version. */
+  unknown = 0;
   readonly #buffer = Buffer.allocUnsafe(2 * MAX_FRAME + 1);
   #start = 0;
   #end = 0;
@@ -103,11 +105,7 @@ export class FrameReader {
     end: 0,
   };
 
-  /**
-   * Takes a chunk of at most MAX_FRAME bytes and delivers every frame that is now complete.
-   *
-   * @throws Error on a frame with a right CRC that it does not know: a bug, not damage
-   */
+  /** Takes a chunk of at most MAX_FRAME bytes and delivers every frame that is now complete. */
   push(chunk: Uint8Array, deliver: (frame: Frame) => void): void {
     if (this.#end + chunk.length > this.#buffer.length) {
       const from = Math.max(0, this.#start - 1);
@@ -134,9 +132,8 @@ export class FrameReader {
     }
     const length = readU32(buffer, start + 6);
     if (buffer[start + 4] !== VERSION || buffer[start + 5] !== LINES || length > MAX_PAYLOAD) {
-      throw new Error(
-        `unknown frame: version ${buffer[start + 4]!}, kind ${buffer[start + 5]!}, ${length} bytes`,
-      );
+      this.unknown++;
+      return this.#resync(start + 1);
     }
     const text = start + HEADER;
     const end = text + length;
@@ -148,7 +145,8 @@ export class FrameReader {
       return this.#resync(text);
     }
     if (length > 0 && buffer[end - 1] !== NEWLINE) {
-      throw new Error('unknown frame: a line without its end');
+      this.unknown++;
+      return this.#skip(end);
     }
     const frame = this.#frame;
     frame.generation = readU32(buffer, start + 10);

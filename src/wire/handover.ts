@@ -1,46 +1,50 @@
-/** The fixed table of messages between the supervisor and lower or dial: a handle, an order. */
+/**
+ * The fixed table of messages between the supervisor and lower or dial, lines of text, and the way of
+ * a connection from them to its worker, which does not lead through the supervisor.
+ */
+import { writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { FD } from './fd.js';
 
-/** From lower or dial: here is a connection; `script` counts the bytes that were written to it. */
+/** From lower or dial: a connection was handed over. */
 export interface ConnectionMessage {
-  readonly type: 'connection';
+  /** Counts from 1 in each process. */
+  readonly number: number;
+  /** Bytes that were written to it. */
   readonly script: number;
 }
 
 /** From the supervisor: the connection has ended, make another. */
 export interface DialMessage {
-  readonly type: 'dial';
   /** Whether it was of use, so that the schedule starts afresh. */
   readonly useful: boolean;
   /** Whether the server refused, so that the next try can wait. */
   readonly refused: boolean;
 }
 
+/** A message is no longer than this. */
+export const MAX_MESSAGE = 64;
+
 /**
- * Checks a message of lower or dial.
+ * Reads a message of lower or dial: `connection NUMBER SCRIPT`.
  *
- * @throws Error on anything that is not in the table: the sender is broken or hostile
+ * @throws Error on anything else: the sender is broken or hostile
  */
-export function checkConnection(message: unknown): ConnectionMessage {
-  const { type, script, ...rest } = message as Record<string, unknown>;
-  if (
-    type !== 'connection' ||
-    !Number.isSafeInteger(script) ||
-    (script as number) < 0 ||
-    Object.keys(rest).length > 0
-  ) {
-    throw new Error('unknown message');
-  }
-  return { type, script: script as number };
+export function parseConnection(line: string): ConnectionMessage {
+  const match = /^connection ([1-9]\d{0,8}) (\d{1,5})$/.exec(line);
+  if (!match) throw new Error('unknown message');
+  return { number: Number(match[1]), script: Number(match[2]) };
 }
 
-/** Checks a message of the supervisor. */
-export function checkDial(message: unknown): DialMessage {
-  const { type, useful, refused } = message as Record<string, unknown>;
-  if (type !== 'dial' || typeof useful !== 'boolean' || typeof refused !== 'boolean') {
-    throw new Error('unknown message');
-  }
-  return { type, useful, refused };
+export function formatDial({ useful, refused }: DialMessage): string {
+  return `dial ${useful ? 'useful' : 'useless'} ${refused ? 'refused' : 'accepted'}\n`;
+}
+
+/** Reads a message of the supervisor. */
+export function parseDial(line: string): DialMessage {
+  const match = /^dial (useful|useless) (refused|accepted)$/.exec(line);
+  if (!match) throw new Error('unknown message');
+  return { useful: match[1] === 'useful', refused: match[2] === 'refused' };
 }
 
 /** A connection whose reading is stopped, as Node keeps it below its Socket. */
@@ -48,15 +52,18 @@ export interface RawHandle {
   close(): void;
 }
 
+/** What the receiver looks for in the message that Node sends along with a connection. */
+export const numberMark = (number: number): string => `"connection":${number}}`;
+
 /**
- * Hands a paused connection to the supervisor and closes this process's copy of it.
+ * Hands a paused connection over and closes this process's copy of it.
  *
- * The raw handle is sent, not the Socket: the receiver of a Socket would begin to read. `destroy`
- * closes only our copy and sends no FIN, as the other copy is still open.
+ * The raw handle is sent, not the Socket: what Node sends of a Socket would be more. `destroy` closes
+ * only our copy and sends no FIN, as the other copy is still open.
  */
 export function handOver(
   socket: Socket,
-  script: number,
+  { number, script }: ConnectionMessage,
   done: (handedOver: boolean) => void,
 ): void {
   const handle = (socket as unknown as { _handle: RawHandle | null })._handle;
@@ -65,9 +72,11 @@ export function handOver(
     done(false);
     return;
   }
-  const message: ConnectionMessage = { type: 'connection', script };
+  const message = { connection: number };
   process.send(message, handle as unknown as Socket, { keepOpen: true }, (error) => {
     socket.destroy();
+    // Said when it is there: whoever is told need not wait for it.
+    if (error === null) writeSync(FD.messages, `connection ${number} ${script}\n`);
     done(error === null);
   });
 }

@@ -4,11 +4,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { withParent } from '../../src/wire/parent.js';
+import { asSupervisor, withParent } from '../../src/wire/parent.js';
 import { Capture, CAPTURE, now } from './covert-capture.js';
 import { decode, type Decoded, makeBits, observe } from './covert-decoder.js';
 import type { Modulation } from './covert-upper.js';
-import { DIST, SCRATCH } from './relay.js';
+import { DIST } from './relay.js';
 
 export interface Row {
   /**
@@ -198,7 +198,7 @@ export function missing({ place }: Row, cores: readonly number[]): string | unde
 /**
  * Measures one row.
  *
- * @param certificates a directory with what `makeCertificates` makes
+ * @param certificates a directory with what `makeCertificates` makes; the row's own is made in it
  * @throws Error if something did not start, or packets were not captured
  */
 export async function measure(
@@ -215,7 +215,7 @@ export async function measure(
   pin(process.pid, own);
   const count = 4 * Math.ceil((seconds * 1000) / slot / 4);
   const { bits, halves } = makeBits(count, random);
-  const directory = mkdtempSync(join(process.env['BENCH_SCRATCH'] ?? SCRATCH, 'covert-'));
+  const directory = mkdtempSync(join(certificates, 'row-'));
   const processes = new Processes();
   let pinner: Pinner | undefined;
   try {
@@ -247,18 +247,11 @@ export async function measure(
         });
       }
       writeFileSync(join(directory, 'policy.yaml'), POLICY);
-      writeFileSync(join(directory, 'tidegate.yaml'), configuration(lowerPort, upperPort));
-      const relay = processes.start(
-        [
-          process.execPath,
-          join(DIST, 'supervisor/main.js'),
-          'tidegate',
-          '-c',
-          join(directory, 'tidegate.yaml'),
-        ],
-        { core: above },
-        'ignore',
-      );
+      const config = join(directory, 'tidegate.yaml');
+      writeFileSync(config, configuration(lowerPort, upperPort));
+      const entry = join(DIST, 'supervisor/main.js');
+      const [file, args] = asSupervisor([process.execPath, entry, 'tidegate', '-c', config]);
+      const relay = processes.start([file, ...args], { core: above }, 'ignore');
       if (below !== above) pinner = new Pinner(relay.pid!, below!);
     } else {
       const plain = fileURLToPath(new URL('./plain.js', import.meta.url));

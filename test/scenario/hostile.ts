@@ -49,6 +49,14 @@ export function canSeal(t: Test): boolean {
   return false;
 }
 
+/** Makes JavaScript that runs in the place of a main program of a TypeScript file beside this one. */
+export function compile(file: string): string {
+  const text = readFileSync(join(HERE, file), 'utf8').replaceAll("'../../src/", "'../");
+  return ts.transpileModule(text, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
+  }).outputText;
+}
+
 /**
  * Copies the built relay and puts hostile code in place of some main programs; the honest one stands
  * beside it as honest.js.
@@ -66,14 +74,11 @@ export function makeInstallation(
   cpSync(join(ROOT, 'dist'), join(root, 'dist'), { recursive: true });
   cpSync(join(ROOT, 'package.json'), join(root, 'package.json'));
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
-  const text = readFileSync(join(HERE, code), 'utf8').replaceAll("'../../src/", "'../");
-  const { outputText } = ts.transpileModule(text, {
-    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
-  });
+  const hostile = compile(code);
   for (const role of roles) {
     const main = join(root, 'dist', role, 'main.js');
     renameSync(main, join(root, 'dist', role, 'honest.js'));
-    writeFileSync(main, outputText);
+    writeFileSync(main, hostile);
   }
   writeFileSync(join(root, 'dist', 'notes.json'), JSON.stringify(notes));
   return root;

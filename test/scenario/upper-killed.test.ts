@@ -30,6 +30,8 @@ await t.test(
       const before = seen();
       lower.send(numberedEvents(kill * BATCH + 1, (kill + 1) * BATCH));
       await relay.until(() => seen() > before, 'events flow');
+      // Which process it is becomes known a moment after it has started.
+      await relay.until(() => relay.pid('upper', 'portal') !== undefined, 'an upper runs');
       const pid = relay.pid('upper', 'portal')!;
       t.notOk(killed.has(pid), 'a new process each time');
       killed.add(pid);

@@ -83,3 +83,14 @@ await t.test('an object with spaces around it, or with nothing in it, is one lin
   for (const line of ['{}', '{ }', ' {} ']) t.same(read(line), { from: 'valve:plant' });
   t.end();
 });
+
+await t.test('a line that is nested too deeply to be printed is shown as text', (t) => {
+  const depth = 200_000;
+  const entry = JSON.parse(sealLine(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`, 'gate')) as {
+    msg: string;
+    from: string;
+  };
+  t.equal(entry.from, 'gate');
+  t.match(entry.msg, /^\{"a":\[\[/);
+  t.end();
+});
