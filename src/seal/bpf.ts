@@ -116,13 +116,12 @@ export class Assembler {
 
   /** One line an instruction, with the labels: for whoever has to believe it. */
   list(): string[] {
-    const at = new Map<number, string>();
-    for (const [name, place] of this.#labels) at.set(place, name);
+    const labelsAt = (i: number): string[] =>
+      [...this.#labels].filter(([, place]) => place === i).map(([name]) => `${name}:`);
     return this.#instructions.flatMap(({ text, yes, no }, i) => {
       const targets = [yes && `then ${yes}`, no && `else ${no}`].filter(Boolean).join(', ');
       const line = `${String(i).padStart(4)}  ${text}${targets === '' ? '' : `  ${targets}`}`;
-      const name = at.get(i);
-      return name === undefined ? [line] : [`${name}:`, line];
+      return [...labelsAt(i), line];
     });
   }
 
@@ -144,7 +143,9 @@ export class Assembler {
   #distance(at: number, label: string | undefined): number {
     if (label === undefined) return 0;
     const target = this.#labels.get(label);
-    if (target === undefined) throw new Error(`label ${label} is not placed`);
+    if (target === undefined || target === this.#instructions.length) {
+      throw new Error(`label ${label} is not placed before an instruction`);
+    }
     const distance = target - at - 1;
     if (distance < 0 || distance > REACH) throw new Error(`label ${label} is out of reach`);
     return distance;
