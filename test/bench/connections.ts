@@ -6,9 +6,9 @@
  * from the accepted connection until USER is there, through TLS. Prints `lower MS MS` and `upper MS
  * MS`: median and worst.
  */
-import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { serverOptions } from './tls.js';
 import { line } from './lines.js';
 
 const directory = process.argv[2]!;
@@ -66,33 +66,23 @@ const lower = createServer((socket) => {
   });
 });
 
-const upper = createTlsServer(
-  {
-    ca: readFileSync(`${directory}/ca.pem`),
-    cert: readFileSync(`${directory}/portal.pem`),
-    key: readFileSync(`${directory}/portal.key`),
-    requestCert: true,
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.3',
-  },
-  (socket) => {
-    socket.setNoDelay(true);
-    socket.write('bench\r\n+OK\r\n');
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => (upperSocket = undefined));
-    socket.on('data', (chunk: Buffer) => {
-      for (const text of chunk.toString('latin1').split('\r\n')) {
-        if (text !== '') socket.write('+OK\r\n');
-        if (text.startsWith('SEND')) arrived();
-        if (text.startsWith('PASS')) upperSocket = socket;
-        if (!text.startsWith('USER') || below.length < rounds) continue;
-        above.push(since(accepted.get(socket.remotePort!)!));
-        if (above.length < rounds) socket.destroy();
-        else if (above.length === rounds) print('upper', above);
-      }
-    });
-  },
-);
+const upper = createTlsServer(serverOptions(directory), (socket) => {
+  socket.setNoDelay(true);
+  socket.write('bench\r\n+OK\r\n');
+  socket.on('error', () => socket.destroy());
+  socket.on('close', () => (upperSocket = undefined));
+  socket.on('data', (chunk: Buffer) => {
+    for (const text of chunk.toString('latin1').split('\r\n')) {
+      if (text !== '') socket.write('+OK\r\n');
+      if (text.startsWith('SEND')) arrived();
+      if (text.startsWith('PASS')) upperSocket = socket;
+      if (!text.startsWith('USER') || below.length < rounds) continue;
+      above.push(since(accepted.get(socket.remotePort!)!));
+      if (above.length < rounds) socket.destroy();
+      else if (above.length === rounds) print('upper', above);
+    }
+  });
+});
 upper.on('connection', (socket: Socket) => {
   accepted.set(socket.remotePort!, process.hrtime.bigint());
 });

@@ -1,7 +1,7 @@
 /** A relay that cannot be sealed: refused, or run with a word about what is missing. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { FakeLower } from '../fake/lower.js';
 import { FakeUpper } from '../fake/upper.js';
 import { numberedEvents, startRelay } from './relay.js';
@@ -33,14 +33,21 @@ function start(
 const APART = ['unshare', '--mount', '--propagation', 'private', '--'];
 const without = (script: string): string[] => [...APART, 'sh', '-c', `${script}; exec "$@"`, 'sh'];
 
-await t.test('where seals are required and cannot be had, nothing starts', { skip }, async (t) => {
+/** A relay between a lower and an upper server. */
+async function startBoth(t: Test, options: { readonly unsealed?: boolean } = {}) {
   const lower = await FakeLower.start({ kind: 'vscpd-14' });
   const upper = await FakeUpper.start({});
   t.teardown(() => Promise.all([lower.close(), upper.close()]));
   const relay = await startRelay(t, {
     lowers: [{ name: 'plant', port: lower.port }],
     uppers: [{ name: 'portal', port: upper.port }],
+    ...options,
   });
+  return { lower, upper, relay };
+}
+
+await t.test('where seals are required and cannot be had, nothing starts', { skip }, async (t) => {
+  const { lower, relay } = await startBoth(t);
   await relay.untilUp();
   await relay.stop();
   const connections = lower.connections.length;
@@ -59,14 +66,7 @@ await t.test('where seals are required and cannot be had, nothing starts', { ski
 });
 
 await t.test('where they are preferred it runs, and says what is missing', { skip }, async (t) => {
-  const lower = await FakeLower.start({ kind: 'vscpd-14' });
-  const upper = await FakeUpper.start({});
-  t.teardown(() => Promise.all([lower.close(), upper.close()]));
-  const relay = await startRelay(t, {
-    lowers: [{ name: 'plant', port: lower.port }],
-    uppers: [{ name: 'portal', port: upper.port }],
-    unsealed: true,
-  });
+  const { lower, upper, relay } = await startBoth(t, { unsealed: true });
   await lower.untilLoop();
   lower.send(numberedEvents(1, 10));
   await relay.until(() => upper.accepted.length === 10, 'events arrive');
@@ -79,13 +79,7 @@ await t.test('where they are preferred it runs, and says what is missing', { ski
 });
 
 await t.test('a sealed relay says so', async (t) => {
-  const lower = await FakeLower.start({ kind: 'vscpd-14' });
-  const upper = await FakeUpper.start({});
-  t.teardown(() => Promise.all([lower.close(), upper.close()]));
-  const relay = await startRelay(t, {
-    lowers: [{ name: 'plant', port: lower.port }],
-    uppers: [{ name: 'portal', port: upper.port }],
-  });
+  const { relay } = await startBoth(t);
   await relay.untilUp();
   const seals = relay.supervisor()?.seals ?? [];
   t.equal(seals.length, 3);
