@@ -75,17 +75,19 @@ const NAME_FILES = ['resolv.conf', 'hosts', 'nsswitch.conf', 'host.conf', 'gai.c
  */
 export class Names {
   readonly #directory: string;
+  readonly #source: string;
   readonly #seen = new Map<string, number>();
 
-  constructor(directory: string) {
+  constructor(directory: string, source = '/etc') {
     this.#directory = directory;
+    this.#source = source;
     this.refresh();
   }
 
   refresh(): void {
     for (const name of NAME_FILES) {
       try {
-        const source = join('/etc', name);
+        const source = join(this.#source, name);
         const { mtimeMs } = statSync(source);
         if (this.#seen.get(name) === mtimeMs) continue;
         const path = join(this.#directory, name);

@@ -34,14 +34,19 @@ const APART = ['unshare', '--mount', '--propagation', 'private', '--'];
 const without = (script: string): string[] => [...APART, 'sh', '-c', `${script}; exec "$@"`, 'sh'];
 
 /** A relay between a lower and an upper server. */
-async function startBoth(t: Test, options: { readonly unsealed?: boolean } = {}) {
+async function startBoth(
+  t: Test,
+  options: { readonly unsealed?: boolean; readonly host?: string } = {},
+) {
+  const { host, unsealed } = options;
+  const named = host === undefined ? {} : { host };
   const lower = await FakeLower.start({ kind: 'vscpd-14' });
   const upper = await FakeUpper.start({});
   t.teardown(() => Promise.all([lower.close(), upper.close()]));
   const relay = await startRelay(t, {
-    lowers: [{ name: 'plant', port: lower.port }],
-    uppers: [{ name: 'portal', port: upper.port }],
-    ...options,
+    lowers: [{ name: 'plant', port: lower.port, ...named }],
+    uppers: [{ name: 'portal', port: upper.port, ...named }],
+    ...(unsealed === undefined ? {} : { unsealed }),
   });
   return { lower, upper, relay };
 }
@@ -78,9 +83,11 @@ await t.test('where they are preferred it runs, and says what is missing', { ski
   }
 });
 
-await t.test('a sealed relay says so', async (t) => {
-  const { relay } = await startBoth(t);
-  await relay.untilUp();
+await t.test('a sealed relay says so, and resolves names inside its sandboxes', async (t) => {
+  const { lower, upper, relay } = await startBoth(t, { host: 'localhost' });
+  await lower.untilLoop();
+  lower.send(numberedEvents(1, 10));
+  await relay.until(() => upper.accepted.length === 10, 'events arrive');
   const seals = relay.supervisor()?.seals ?? [];
   t.equal(seals.length, 3);
   for (const { seal, inForce, reason } of seals) {
