@@ -52,6 +52,9 @@ const AF_INET6 = 10;
 const SOCK_TYPE = 0xf;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
+// setsockopt(2), tcp(7)
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
 
 const allow = (...names: Syscall[]): [Syscall, Rule][] => names.map((name) => [name, 'allow']);
 
@@ -105,10 +108,18 @@ const WRITE_FILES = allow(
 
 /** Dialling: TCP to make connections, UDP to ask name servers, the channel to the supervisor. */
 const DIAL: readonly [Syscall, Rule][] = [
-  ...allow('write', 'writev', 'connect', 'setsockopt', 'sendmsg', 'recvmsg'),
+  ...allow('write', 'writev', 'connect', 'sendmsg', 'recvmsg'),
   ...allow('sendto', 'sendmmsg', 'recvfrom'),
   ...DESCRIBE_SOCKET,
   ...OPEN_READ_ONLY,
+  // Time to live, service, window and segment sizes would be signals downward.
+  [
+    'setsockopt',
+    [
+      { argument: 1, oneOf: [IPPROTO_TCP] },
+      { argument: 2, oneOf: [TCP_NODELAY] },
+    ],
+  ],
   [
     'socket',
     [

@@ -151,6 +151,10 @@ function onlyDialling(scene: Scene): Entry[] {
     ['socket AF_PACKET', socket(FAMILIES.PACKET, SOCK.RAW)],
     ['socketpair', sys('socketpair', 1, 1, 0, '$buffer')],
     ['bind', sys('bind', socket(FAMILIES.INET, SOCK.STREAM)!, '$nowhere', 16)],
+    [
+      'set a time to live',
+      sys('setsockopt', `${socket(FAMILIES.INET, SOCK.STREAM)!}`, 0, 2, '$zeros', 4),
+    ],
     ['listen', sys('listen', socket(FAMILIES.INET, SOCK.STREAM)!, 1)],
     ['accept', sys('accept4', 0, 0, 0, 0)],
     ['duplicate fd 1', sys('dup', 1)],

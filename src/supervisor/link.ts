@@ -15,6 +15,8 @@ import { receiveConnections, sendOrder } from './messages.js';
 
 /** A connection that lived this long, ms, was of use: the dialling schedule starts afresh. */
 const USEFUL = 2000;
+/** Between two starts of a worker, ms: a process that hands over dead connections must not cost more. */
+const GAP = 250;
 /** A dialling process that died is started anew after this many ms. */
 const RESTART = 500;
 
@@ -31,6 +33,9 @@ export class Link {
   #dialler: Process | undefined;
   #worker: Process | undefined;
   #generation: number;
+  /** When the last worker was started; a next one that waits. */
+  #started = 0;
+  #starting: NodeJS.Timeout | undefined;
   #connections = 0;
   #script = 0;
   #since = Date.now();
@@ -59,6 +64,8 @@ export class Link {
     }
     dialler.onGone((code, signal, error) => {
       this.#dialler = undefined;
+      clearTimeout(this.#starting);
+      this.#starting = undefined;
       if (this.#stopping) return;
       const what = error?.message ?? 'the dialling process died';
       this.#parts.log.error({ event: 'died', code, signal }, what);
@@ -96,9 +103,16 @@ export class Link {
 
   #connect(dialler: Process, { number, script }: ConnectionMessage): void {
     if (this.#stopping) return;
-    if (this.#worker) throw new Error('a connection out of turn');
+    if (this.#worker || this.#starting) throw new Error('a connection out of turn');
     this.#script += script;
-    this.#startWorker({ channel: dialler.handles!, number, peer: this.#parts.peer });
+    const socket = { channel: dialler.handles!, number, peer: this.#parts.peer };
+    const start = (): void => {
+      this.#starting = undefined;
+      if (this.#dialler === dialler && !this.#stopping) this.#startWorker(socket);
+    };
+    const wait = this.#started + GAP - Date.now();
+    if (wait <= 0 || wait > GAP) start();
+    else this.#starting = setTimeout(start, wait);
   }
 
   /** What is not in the table of messages is the end of whoever sends it. */
@@ -133,6 +147,7 @@ export class Link {
     this.#connections++;
     this.#worker = worker;
     const started = Date.now();
+    this.#started = started;
     this.#since = started;
     worker.onGone((code, _, error) => {
       this.#worker = undefined;

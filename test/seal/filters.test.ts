@@ -354,8 +354,20 @@ for (const role of ['lower', 'dial'] as const) {
     }
     // The kernel takes the family as 32 bits, and so does the filter.
     allowed(role, 'socket', BigInt(AF_INET) | HIGH, SOCK_STREAM);
-    for (const name of ['connect', 'setsockopt', 'sendmsg', 'recvmsg'] as const) {
-      allowed(role, name, 20);
+    for (const name of ['connect', 'sendmsg', 'recvmsg'] as const) allowed(role, name, 20);
+    // TCP_NODELAY; what the network could see of others would be a signal downward.
+    allowed(role, 'setsockopt', 20, 6, 1);
+    for (const [level, option] of [
+      [0, 1], // IP_TOS
+      [0, 2], // IP_TTL
+      [1, 13], // SO_LINGER
+      [1, 8], // SO_RCVBUF
+      [6, 2], // TCP_MAXSEG
+      [6, 10], // TCP_WINDOW_CLAMP
+      [6, 31], // TCP_ULP
+      [41, 16], // IPV6_UNICAST_HOPS
+    ] as const) {
+      refused(role, 'setsockopt', 20, level, option);
     }
     const never = refusedAnyhow(t);
     never(role, ...SERVING, 'socketpair', ...DUPLICATES);
@@ -447,8 +459,8 @@ const WITH_ZEROS: Readonly<Record<FilterName, Partial<Record<Syscall, Answer>>>>
   const absent = { clone3: 'ENOSYS', openat2: 'ENOSYS' } as const;
   const reading = { open: 'allow', openat: 'allow' } as const;
   return {
-    lower: { ...runtime, ...absent, ...reading, socket: 'EPERM' },
-    dial: { ...runtime, ...absent, ...reading, socket: 'EPERM' },
+    lower: { ...runtime, ...absent, ...reading, socket: 'EPERM', setsockopt: 'EPERM' },
+    dial: { ...runtime, ...absent, ...reading, socket: 'EPERM', setsockopt: 'EPERM' },
     valve: { ...runtime, ...absent, ...reading, write: 'EPERM', writev: 'EPERM' },
     gate: { ...runtime, ...absent },
     upper: { ...runtime, ...absent },
