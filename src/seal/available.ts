@@ -42,7 +42,7 @@ export function explainFailure(words: string): string {
   if (/failed to execute|ENOENT|EACCES/.test(words)) {
     return `bubblewrap does not start (${words}): apt-get install --reinstall bubblewrap`;
   }
-  if (/^setpriv/.test(words)) {
+  if (words.startsWith('setpriv')) {
     return (
       `the processes cannot have users of their own (${words}): in a container map the numbers from ` +
       "'uids' on, or set 'uids' to numbers that are mapped"

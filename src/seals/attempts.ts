@@ -153,7 +153,7 @@ function onlyDialling(scene: Scene): Entry[] {
     ['bind', sys('bind', socket(FAMILIES.INET, SOCK.STREAM)!, '$nowhere', 16)],
     [
       'set a time to live',
-      sys('setsockopt', `${socket(FAMILIES.INET, SOCK.STREAM)!}`, 0, 2, '$zeros', 4),
+      sys('setsockopt', socket(FAMILIES.INET, SOCK.STREAM)!, 0, 2, '$zeros', 4),
     ],
     ['listen', sys('listen', socket(FAMILIES.INET, SOCK.STREAM)!, 1)],
     ['accept', sys('accept4', 0, 0, 0, 0)],
