@@ -32,7 +32,11 @@ export class Process {
     for (const socket of [this.messages, this.handles]) socket?.on('error', () => undefined);
     if (!sealed) this.#pid = spawned.pid;
     else if (spawned.pid !== undefined) this.#learn(stdio[FD.info] as Readable);
-    spawned.on('exit', () => (this.#pid = undefined));
+    spawned.on('exit', () => {
+      this.#pid = undefined;
+      // Nobody reads the way out to its end; connections that are still in it end here.
+      for (const socket of [this.messages, this.handles]) socket?.destroy();
+    });
   }
 
   /** Of the process itself; undefined until it is known, and when it is gone. */

@@ -9,7 +9,8 @@ import { connect } from 'node:tls';
 import { AnswerReader } from '../../src/link/answers.js';
 
 const [directory, port] = process.argv.slice(2) as [string, string];
-const SEND = `SEND 96,1040,6,3,,1,00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00${',138'.repeat(60)}\r\n`;
+const GUID = '00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00';
+const SEND = `SEND 96,1040,6,3,,1,${GUID}${',138'.repeat(60)}\r\n`;
 const answers = new AnswerReader();
 const begun = performance.now();
 let greeting = 3;

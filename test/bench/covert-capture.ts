@@ -1,8 +1,8 @@
 /**
  * What a lower server can see of its connections: every segment, with the kernel's time of it.
  *
- * A packet socket through perl's `socket`, since Node has none; a filter in the kernel keeps the upper
- * side's packets away, whose capture would itself take processor time in the rhythm of the secret.
+ * A packet socket through perl's `socket`, since Node has none; a filter in the kernel keeps the
+ * upper side's packets away: to capture them would take processor time in the rhythm of the bits.
  */
 import type { ChildProcess } from 'node:child_process';
 
@@ -21,7 +21,7 @@ my @filter = (
   [6, 0, 0, 120]);
 my $program = join '', map { pack 'SCCL', @$_ } @filter;
 setsockopt($s, 1, 26, pack('S x6 P', scalar @filter, $program)) or die "no filter: $!\n";
-setsockopt($s, 1, 33, pack('i', 16 << 20)) or setsockopt($s, 1, 8, pack('i', 16 << 20));
+setsockopt($s, 1, 33, pack('i', 64 << 20)) or setsockopt($s, 1, 8, pack('i', 64 << 20));
 my $stamp = "\0" x 16;
 ioctl($s, 0x8907, $stamp);
 my $out = '';

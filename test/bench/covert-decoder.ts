@@ -1,6 +1,6 @@
 /**
- * The lower server's decoder: features of its connections per slot, thresholds and a classifier that
- * are learnt on one half of the bits and tested on the other, both ways round.
+ * The lower server's decoder: features of its connections per slot, thresholds and a classifier
+ * that are learnt on one half of the bits and tested on the other, both ways round.
  */
 import type { Packet } from './covert-capture.js';
 

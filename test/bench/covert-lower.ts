@@ -1,5 +1,5 @@
 /**
- * The lower server of the covert-channel measurement: `covert-lower.js paced|saturating|redialling`.
+ * The measurement's lower server: `covert-lower.js paced|saturating|redialling`.
  *
  * paced: an event a millisecond. saturating: as fast as it is read. redialling: paced, and every
  * connection is reset HOLD ms after its login, so that each login can be timed.
@@ -11,7 +11,7 @@ const mode = process.argv[2];
 const HOLD = 300;
 /** What a connection begins with, so that its window shows when it is first read. */
 const BURST = 32;
-/** 60 data bytes: some 400 bytes a line, so that any back-pressure from above fills buffers soon. */
+/** 60 data bytes: some 400 bytes a line, so that back-pressure from above fills buffers soon. */
 const DATA = ',0x8A'.repeat(60);
 const GUID = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:0A';
 let sent = 0;

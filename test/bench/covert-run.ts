@@ -17,7 +17,7 @@ export interface Row {
    * somebody writes synchronously to the disk of the journal.
    */
   readonly place: 'free' | 'one core' | 'separated' | 'busy disk';
-  /** beside: the upper server behaves; somebody else on its core suffers in the rhythm of the bits. */
+  /** beside: the upper server behaves; somebody else on its core is flooded by the bits. */
   readonly path: 'relay' | 'plain proxy' | 'beside';
   readonly modulation: Modulation;
   readonly lower: 'paced' | 'saturating' | 'redialling';

@@ -165,7 +165,7 @@ if (!enterNamespace(fileURLToPath(import.meta.url), BUFFERS)) {
 const rows = ROWS.filter(({ path, place, modulation, lower }) =>
   ONLY.test(`${path} ${place} ${modulation} ${lower}`),
 );
-/** The journal's disk is that of the checkout, or another: what both sides share may be the disk. */
+/** The journal's disk is that of the checkout, or another: the disk may be what both share. */
 const scratch = process.env['BENCH_SCRATCH'] ?? SCRATCH;
 mkdirSync(scratch, { recursive: true });
 const certificates = mkdtempSync(join(scratch, 'covert-'));

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 
 /**
- * Runs this program anew inside a namespace and ends with its exit code; returns where it is inside.
+ * Runs this program anew inside a namespace and ends with its exit code; inside, it returns.
  *
  * BBR paces on the loopback too, which makes figures meaningless: the namespace has reno.
  *

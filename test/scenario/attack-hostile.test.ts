@@ -1,5 +1,7 @@
 /** Hostile code in place of each process's own: what it reaches from inside its real sandbox. */
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { buildLogin } from '../../src/link/login.js';
@@ -16,18 +18,24 @@ const SCRIPT = buildLogin({
   mask: undefined,
 }).bytes.toString();
 const MEGABYTE = 2 ** 20;
-const IPC = {
-  'ipc-endless': 'a message without an end',
-  'ipc-nojson': 'a message that is no JSON',
-  'ipc-unknown': 'unknown message',
-  'ipc-nested': 'a message without an end',
-  'ipc-bare': 'unknown message',
-  'ipc-ack': 'unknown message',
-  'ipc-nack': 'unknown message',
-  'ipc-count': 'unknown message',
-  'ipc-missing': 'a connection without a connection',
-  'ipc-proto': 'unknown message',
-  'ipc-turn': 'a connection out of turn',
+
+/** What the supervisor says to what is not in its table of messages. */
+const SAY = {
+  'say-endless': 'a message without an end',
+  'say-slow': 'a message without an end',
+  'say-wrong': 'unknown message',
+  'say-twice': 'a connection out of turn',
+  'say-flood': 'a connection out of turn',
+} as const;
+/** How workers end that were started on something else than a connection with their server. */
+const HAND = {
+  'hand-nothing': 'failure',
+  'hand-kinds': 'failure',
+  'hand-dead': 'reset',
+  'hand-other': 'failure',
+  'hand-many': 'failure',
+  'hand-text': 'failure',
+  'hand-node': 'failure',
 } as const;
 
 /** What the kernel, or Node.js before it, says to what must not be. */
@@ -35,10 +43,10 @@ const REFUSED =
   /^(EPERM|EACCES|ENOENT|EROFS|EBADF|ENOTDIR|ENETUNREACH|ENODEV|NOBODY|NO_LISTENER|EINVAL|ESRCH|EAI_AGAIN|EXDEV|ERR_SYSTEM_ERROR|ERR_INVALID_MODULE|MODULE_NOT_FOUND)$|^No such (module|binding)/;
 /** Open descriptors of a process: what it was given, beside what Node.js opened itself. */
 const GRANTED = {
-  lower: ['3 file', '4 file', '82 socket'],
+  lower: ['3 file', '4 file', '82 socket', '83 socket'],
   valve: ['0 socket'],
   gate: ['3 file'],
-  dial: ['3 file', '82 socket'],
+  dial: ['3 file', '82 socket', '83 socket'],
   upper: ['0 socket', '3 file', '4 file', '5 file', '6 file', '7 file'],
 } as const;
 
@@ -143,19 +151,39 @@ if (canSeal(t)) {
     t.equal(await relay.stop(), 0);
   });
 
-  await t.test('the supervisor outlives what its processes say to it', async (t) => {
-    const plant = await FakeLower.start({ kind: 'vscpd-15' });
-    const portal = await FakeUpper.start();
-    t.teardown(() => Promise.all([plant.close(), portal.close()]));
-    const notes = { ports: [plant.port], directory: '/', pids: [], tame: false };
-    const attacks = [...Object.keys(IPC), 'ipc-handles', 'ipc-dead'];
+  await t.test('the supervisor outlives what its processes say and send', async (t) => {
+    const [plant, victim] = await Promise.all([
+      FakeLower.start({ kind: 'vscpd-15' }),
+      FakeLower.start({ kind: 'uvscpd' }),
+    ]);
+    const [portal, target] = await Promise.all([FakeUpper.start(), FakeUpper.start()]);
+    t.teardown(() => Promise.all([plant, victim, portal, target].map((each) => each.close())));
+    // What a worker of an upper would say to it, or a valve that can: nothing.
+    const other = { connections: 0, bytes: 0 };
+    const server = createServer((socket) => {
+      other.connections++;
+      socket.on('error', () => undefined);
+      socket.on('data', (chunk) => (other.bytes += chunk.length));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    const notes = {
+      ...{ lower: victim.port, dial: target.port, calm: false },
+      other: (server.address() as AddressInfo).port,
+    };
+    const roles = ['lower', 'dial'] as const;
+    const installation = makeInstallation(t, 'hostile-handover.ts', roles, notes);
+    const lowers = [...Object.keys(SAY), ...Object.keys(HAND), 'hand-die'];
+    const uppers = ['say-endless', 'hand-kinds', 'hand-other'];
     const relay = await startHostile(t, {
-      installation: makeInstallation(t, CODE, ['lower', 'dial'], notes),
-      lowers: [{ name: 'plain', port: plant.port }, ...attacks.map((name) => ({ name, port: 1 }))],
+      installation,
+      lowers: [
+        { name: 'plain', port: plant.port },
+        ...lowers.map((name) => ({ name, port: victim.port })),
+      ],
       uppers: [
         { name: 'plain', port: portal.port },
-        { name: 'ipc-endless', port: 1 },
-        { name: 'ipc-handles', port: 1 },
+        ...uppers.map((name) => ({ name, port: target.port })),
       ],
     });
     await plant.untilLoop();
@@ -165,96 +193,115 @@ if (canSeal(t)) {
       sent += 20;
     }, 50);
     t.teardown(() => clearInterval(feed));
-    const refusals = (name: string): string[] => relay.link(name, 'protocol').map(({ msg }) => msg);
+    const links = [...lowers.map((name) => `lower ${name}`), ...uppers.map((n) => `upper ${n}`)];
+    const refusals = (link: string): string[] => relay.link(link, 'protocol').map(({ msg }) => msg);
+    const died = (link: string): number => relay.link(link, 'died').length;
+    const ends = (link: string): unknown[] =>
+      relay.link(link, 'disconnected').map(({ cause }) => cause);
+    const loggedIn = (): number =>
+      victim.connections.filter(({ received }) => received.toString('latin1') === SCRIPT).length;
     const most = { descriptors: 0, memory: 0 };
-    const watch = (): void => {
+    await relay.until(() => {
       const { descriptors, memory } = relay.usage();
       most.descriptors = Math.max(most.descriptors, descriptors);
       most.memory = Math.max(most.memory, memory);
-    };
-    const all = [...Object.keys(IPC), 'ipc-handles'].map((name) => `lower ${name}`);
-    const killed = async (times: number): Promise<void> => {
-      await relay.until(() => {
-        watch();
-        return all.every((name) => refusals(name).length >= times);
-      }, `each is killed ${times} times`);
-    };
-    await killed(1);
-    const before = relay.usage();
-    await killed(10);
-    for (const [name, said] of Object.entries(IPC)) {
-      t.strictSame([...new Set(refusals(`lower ${name}`))], [`${said}: killed`], name);
+      return links.every((link) =>
+        / (say-|hand-die)/.test(link) ? died(link) >= 5 : ends(link).length >= 6,
+      );
+    }, 'each has tried some times');
+    for (const link of links) {
+      const [, name] = link.split(' ') as [string, string];
+      if (name in SAY) {
+        const said = SAY[name as keyof typeof SAY];
+        t.strictSame([...new Set(refusals(link))], [`${said}: killed`], link);
+      } else {
+        t.strictSame(refusals(link), [], `${link}: nothing is wrong with what it says`);
+      }
+      if (name in HAND) {
+        const cause = HAND[name as keyof typeof HAND];
+        t.strictSame([...new Set(ends(link))], [cause], `${link}: ${cause}`);
+        t.equal(died(link), 0);
+      }
     }
-    await relay.until(
-      () => relay.link('lower ipc-dead', 'disconnected').length >= 5,
-      'connections that are none are found out',
-    );
     const arrived = portal.accepted.length;
     await relay.until(() => portal.accepted.length > arrived + 100, 'events flow');
     plant.dropAll('reset');
     await plant.untilLoop(2);
     const again = portal.accepted.length;
     await relay.until(() => portal.accepted.length > again + 100, 'a lower server is read again');
-    clearInterval(feed);
-    // By now one for each death, let alone a handle of each, would show.
-    t.ok(
-      most.descriptors < before.descriptors + 100,
-      `the supervisor holds ${before.descriptors}, at most ${most.descriptors} descriptors`,
+    t.strictSame(ends('upper plain'), []);
+
+    writeFileSync(
+      join(installation, 'dist', 'notes.json'),
+      JSON.stringify({ ...notes, calm: true }),
     );
-    t.ok(most.memory < 200 * MEGABYTE, `and ${Math.round(most.memory / MEGABYTE)} MB`);
+    await relay.until(() => loggedIn() >= lowers.length, 'honest again, all links log in');
+    await relay.untilUp(links.map((link) => link.split(' ')[1]!));
+    clearInterval(feed);
+    const before = target.accepted.length;
+    victim.send(numberedEvents(5_000_001, 5_000_010));
+    await relay.until(() => target.accepted.length >= before + 10, 'and carry events');
+    for (const { received } of victim.connections) {
+      t.ok(SCRIPT.startsWith(received.toString('latin1')), 'its login and no more');
+    }
     for (const { received } of plant.connections) t.equal(received.toString('latin1'), SCRIPT);
+    t.ok(other.connections > 5, `${other.connections} connections with another server`);
+    t.equal(other.bytes, 0, 'no worker says a word to it');
+    // Of each link the messages and the way out of connections; some of this process's own.
+    const { sockets } = relay.usage();
+    const expected = 2 * (links.length + 2);
+    t.ok(sockets <= expected + 6, `${sockets} sockets, ${expected} of links`);
+    t.ok(most.descriptors < 400, `at most ${most.descriptors} descriptors`);
+    t.ok(most.memory < 200 * MEGABYTE, `at most ${Math.round(most.memory / MEGABYTE)} MB`);
     t.equal(await relay.stop(), 0);
   });
 
-  for (const name of ['frames-lies', 'frames-unknown']) {
-    await t.test(`a hostile valve harms no other link (${name})`, async (t) => {
-      const [plant, liar] = await Promise.all([
-        FakeLower.start({ kind: 'vscpd-15' }),
-        FakeLower.start({ kind: 'vscpd-15' }),
-      ]);
-      const portal = await FakeUpper.start();
-      t.teardown(() => Promise.all([plant, liar, portal].map((each) => each.close())));
-      const notes = { ports: [plant.port], directory: '/', pids: [], tame: false };
-      const relay = await startHostile(t, {
-        installation: makeInstallation(t, CODE, ['valve'], notes),
-        lowers: [
-          { name: 'plain', port: plant.port },
-          { name, port: liar.port },
-        ],
-        uppers: [{ name: 'plain', port: portal.port }],
-      });
-      await plant.untilLoop();
-      let sent = 0;
-      const feed = setInterval(() => {
-        plant.send(numberedEvents(sent + 1, sent + 5));
-        sent += 5;
-      }, 20);
-      t.teardown(() => clearInterval(feed));
-      const from = `valve ${name}`;
-      await relay.until(
-        () => relay.from(from).filter(({ event }) => event === 'attempted').length >= 2,
-        'all is said, twice',
-      );
-      clearInterval(feed);
-      const died = relay.log.filter(
-        ({ event, from: whose }) => event === 'died' && whose === undefined,
-      );
-      t.strictSame(died, [], 'the gate has not died');
-      if (died.length > 0) return;
-      const arrived = (): number[] => portal.sends.map(numberOf).filter((n) => n !== 7_777_777);
-      await relay.until(() => arrived().length >= sent, 'the honest link carries all');
-      await relay.until(() => relay.gate()?.sources['plain']?.in === sent, 'all is counted');
-      const { in: read, permitted, lost, malformed } = relay.gate()!.sources['plain']!;
-      t.strictSame([read, permitted, lost, malformed], [sent, sent, {}, {}]);
-      t.strictSame(
-        arrived(),
-        Array.from({ length: sent }, (_, i) => i + 1),
-        'once each, in order',
-      );
-      t.equal(relay.gate()!.forwarding, true);
-      t.equal(await relay.stop(), 0);
+  await t.test('hostile valves harm no other link', async (t) => {
+    const liars = ['frames-lies', 'frames-unknown'];
+    const [plant, liar] = await Promise.all([
+      FakeLower.start({ kind: 'vscpd-15' }),
+      FakeLower.start({ kind: 'vscpd-15' }),
+    ]);
+    const portal = await FakeUpper.start();
+    t.teardown(() => Promise.all([plant, liar, portal].map((each) => each.close())));
+    const notes = { ports: [plant.port], directory: '/', pids: [], tame: false };
+    const relay = await startHostile(t, {
+      installation: makeInstallation(t, CODE, ['valve'], notes),
+      lowers: [
+        { name: 'plain', port: plant.port },
+        ...liars.map((name) => ({ name, port: liar.port })),
+      ],
+      uppers: [{ name: 'plain', port: portal.port }],
     });
-  }
+    await plant.untilLoop();
+    let sent = 0;
+    const feed = setInterval(() => {
+      plant.send(numberedEvents(sent + 1, sent + 5));
+      sent += 5;
+    }, 20);
+    t.teardown(() => clearInterval(feed));
+    const said = (name: string): number =>
+      relay.from(`valve ${name}`).filter(({ event }) => event === 'attempted').length;
+    await relay.until(() => liars.every((name) => said(name) >= 2), 'all is said, twice');
+    clearInterval(feed);
+    const died = relay.log.filter(
+      ({ event, from: whose }) => event === 'died' && whose === undefined,
+    );
+    t.strictSame(died, [], 'the gate has not died');
+    if (died.length > 0) return;
+    const arrived = (): number[] => portal.sends.map(numberOf).filter((n) => n !== 7_777_777);
+    await relay.until(() => arrived().length >= sent, 'the honest link carries all');
+    await relay.until(() => relay.gate()?.sources['plain']?.in === sent, 'all is counted');
+    const { in: read, permitted, lost, malformed } = relay.gate()!.sources['plain']!;
+    t.strictSame([read, permitted, lost, malformed], [sent, sent, {}, {}]);
+    t.strictSame(
+      arrived(),
+      Array.from({ length: sent }, (_, i) => i + 1),
+      'once each, in order',
+    );
+    t.equal(relay.gate()!.forwarding, true);
+    t.equal(await relay.stop(), 0);
+  });
 
   await t.test('the same attempts succeed where there are no sandboxes', async (t) => {
     const lower = await FakeLower.start({ kind: 'vscpd-15' });

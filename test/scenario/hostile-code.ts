@@ -2,8 +2,8 @@
  * Hostile code that runs in place of a process's own, inside its sandbox: what it tries, it logs.
  *
  * Links named `probe` try everything once and then are what they should be; a valve named `socket`
- * tries what costs it its connection; those named `ipc-...` attack the supervisor, valves named
- * `frames-...` the gate. All others are honest. Signals are the number 0: whoever may not send that may not send any.
+ * tries what costs it its connection; those named `frames-...` attack the gate. All others are honest.
+ * Signals are the number 0: whoever may not send that may not send any.
  */
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -60,7 +60,7 @@ interface Below {
   bind(address: string, port?: number): number;
   listen(backlog: number): number;
   connect(req: object, address: string, port: number): number;
-  writeUtf8String(req: object, text: string, handle?: Below): number;
+  writeUtf8String(req: object, text: string): number;
   writev(req: object, chunks: readonly Buffer[], allBuffers: boolean): number;
   shutdown(req: object): number;
 }
@@ -119,24 +119,6 @@ function rawZero(): Below {
   failed(handle.open(0));
   return handle;
 }
-
-/** The channel to the supervisor, below process.send(). */
-function channel(): Below {
-  const symbol = Object.getOwnPropertySymbols(process).find(
-    ({ description }) => description === 'kChannelHandle',
-  );
-  return (process as unknown as Record<symbol, Below>)[symbol!]!;
-}
-
-/** A socket that is connected to nothing. */
-function deadSocket(): Below {
-  const handle = rawTcp();
-  handle.connect(new (binding('tcp_wrap').TCPConnectWrap)(), '127.0.0.1', 1);
-  return handle;
-}
-
-const sendSocket = (message: object): unknown =>
-  process.send!(message, deadSocket() as unknown as net.Socket, { keepOpen: true });
 
 const WORKER = `
   const { parentPort, workerData } = require('node:worker_threads');
@@ -457,48 +439,6 @@ function pour(fd: number, bytes: Buffer): void {
   }
 }
 
-const writeIpc = (text: string): void => pour(82, Buffer.from(text));
-const connection = { type: 'connection', script: 0 };
-const message = (value: object): void => writeIpc(`${JSON.stringify(value)}\n`);
-
-/** Attacks on the supervisor; each ends with the attacker's death, or goes on for ever. */
-const IPC: Readonly<Record<string, () => unknown>> = {
-  'ipc-endless': () => {
-    for (;;) writeIpc('x'.repeat(65_536));
-  },
-  'ipc-nojson': () => writeIpc('no JSON\n'),
-  'ipc-unknown': () => process.send!({ ...connection, more: 1 }),
-  'ipc-nested': () => writeIpc(`${'['.repeat(100_000)}\n`),
-  'ipc-bare': () => process.send!(connection),
-  'ipc-ack': () => message({ cmd: 'NODE_HANDLE_ACK' }),
-  'ipc-nack': () => message({ cmd: 'NODE_HANDLE_NACK' }),
-  'ipc-count': () => message({ cmd: 'NODE_SOCKET_GET_COUNT', key: 'x' }),
-  'ipc-missing': () => message({ cmd: 'NODE_HANDLE', type: 'net.Native', msg: connection }),
-  'ipc-proto': () =>
-    writeIpc('{"cmd":"NODE_HANDLE","type":"net.Native","__proto__":{},"msg":null}\n'),
-  // Handles behind handles, without a message that would take them.
-  'ipc-handles': async () => {
-    const below = channel();
-    const { WriteWrap } = binding('stream_wrap');
-    const handle = deadSocket();
-    for (let i = 0; i < 900; i++) {
-      const req = Object.assign(new WriteWrap(), { oncomplete: () => undefined });
-      below.writeUtf8String(req, ' ', handle);
-      if (i % 50 === 0) await pause(1);
-    }
-    await pause(300);
-    for (;;) writeIpc(' ');
-  },
-  'ipc-turn': () => {
-    for (let i = 0; i < 3; i++) sendSocket(connection);
-  },
-  // Connections that are none, as fast as they are taken.
-  'ipc-dead': () => {
-    process.on('message', () => sendSocket(connection));
-    sendSocket(connection);
-  },
-};
-
 function frame(
   payload: string,
   {
@@ -552,7 +492,7 @@ const FRAMES: Readonly<Record<string, readonly (() => Buffer)[]>> = {
 async function forge(frames: (typeof FRAMES)[string]): Promise<void> {
   for (const make of frames) {
     pour(8, make());
-    await pause(400);
+    await pause(200);
   }
   say({ event: 'attempted', role });
   await pause(400);
@@ -560,13 +500,6 @@ async function forge(frames: (typeof FRAMES)[string]): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const attack = IPC[name];
-  if (attack && (role === 'lower' || role === 'dial')) {
-    process.on('SIGTERM', () => process.exit(0));
-    process.on('disconnect', () => process.exit(0));
-    await attack();
-    return;
-  }
   const frames = FRAMES[name];
   if (frames && role === 'valve') await forge(frames);
   if (name === 'probe') await probe();

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -164,11 +165,13 @@ export class HostileRelay {
     return this.log.filter((line) => line['link'] === name && line.event === event);
   }
 
-  /** Open descriptors and resident bytes of the supervisor itself. */
-  usage(): { readonly descriptors: number; readonly memory: number } {
+  /** Open descriptors, sockets among them, and resident bytes of the supervisor itself. */
+  usage(): { readonly descriptors: number; readonly sockets: number; readonly memory: number } {
     const proc = `/proc/${this.process.pid!}`;
     const rss = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`${proc}/status`, 'latin1'))?.[1];
-    return { descriptors: readdirSync(`${proc}/fd`).length, memory: Number(rss) * 1024 };
+    const open = readdirSync(`${proc}/fd`);
+    const sockets = open.filter((fd) => isSocket(`${proc}/fd/${fd}`)).length;
+    return { descriptors: open.length, sockets, memory: Number(rss) * 1024 };
   }
 
   async until(condition: () => boolean, what: string, patience = PATIENCE): Promise<void> {
@@ -198,6 +201,15 @@ export class HostileRelay {
     const code = await this.#ended;
     clearTimeout(timer);
     return code;
+  }
+}
+
+function isSocket(link: string): boolean {
+  try {
+    return readlinkSync(link).startsWith('socket:');
+  } catch {
+    // Closed since.
+    return false;
   }
 }
 
