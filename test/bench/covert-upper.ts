@@ -4,9 +4,9 @@
  *
  * It behaves until it is told when the first slot begins; in the slot of a 1 it misbehaves.
  */
-import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { serverOptions } from './tls.js';
 import { now } from './covert-capture.js';
 
 /** How a 1 is sent. */
@@ -99,16 +99,8 @@ function resetAll(): void {
   for (const socket of sockets) socket.resetAndDestroy();
 }
 
-const tls = createTlsServer(
-  {
-    ca: readFileSync(`${directory}/ca.pem`),
-    cert: readFileSync(`${directory}/portal.pem`),
-    key: readFileSync(`${directory}/portal.key`),
-    requestCert: true,
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.3',
-  },
-  (socket) => sessions.add(new Session(socket)),
+const tls = createTlsServer(serverOptions(directory), (socket) =>
+  sessions.add(new Session(socket)),
 );
 tls.on('tlsClientError', () => undefined);
 

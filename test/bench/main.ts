@@ -1,5 +1,5 @@
 /** `npm run bench`: speed of the gate alone and of the whole path, beside a relay that only copies. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Child } from './child.js';
 import { runGate } from './gate.js';
 import { makeLines, PERMITTED_SHARE } from './lines.js';
+import { enterNamespace } from './namespace.js';
 import { makeCertificates, type Run, runConnections, runPath, SCRATCH } from './relay.js';
 
 const RUNS = Number(process.env['BENCH_RUNS'] ?? 5);
@@ -14,25 +15,6 @@ const MILLION = 1_000_000;
 const STEP = 50_000;
 /** SENDs outstanding: the upper window open. */
 const WINDOW = 20_000;
-
-/** BBR paces on the loopback too, which makes figures meaningless: a namespace of our own has reno. */
-function enterNamespace(): void {
-  if (process.env['BENCH_INSIDE'] !== undefined) return;
-  const script =
-    'ip link set lo up && (sysctl -q -w net.ipv4.tcp_congestion_control=reno || true) && exec "$@"';
-  const inside = ['sh', '-c', script, 'sh', process.execPath, fileURLToPath(import.meta.url)];
-  const flags = process.getuid?.() === 0 ? ['-n'] : ['-rn'];
-  const env = { ...process.env, BENCH_INSIDE: '1' };
-  if (spawnSync('unshare', [...flags, 'true']).status !== 0) {
-    console.log('no network namespace can be had: figures are of the machine as it is');
-    return;
-  }
-  const { status } = spawnSync('unshare', [...flags, ...inside, ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env,
-  });
-  process.exit(status ?? 1);
-}
 
 async function runPlain(count: number): Promise<Run> {
   mkdirSync(SCRATCH, { recursive: true });
@@ -129,7 +111,9 @@ function print(name: string, count: number, runs: readonly Run[]): void {
   );
 }
 
-enterNamespace();
+if (!enterNamespace(fileURLToPath(import.meta.url))) {
+  console.log('no network namespace can be had: figures are of the machine as it is');
+}
 const tcp = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim();
 const disk = execFileSync('df', ['--output=fstype', '.'], { encoding: 'utf8' }).split('\n')[1];
 console.log(
