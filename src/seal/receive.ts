@@ -27,7 +27,7 @@ sub tcp { my ($fd) = @_; my $family = option($fd, 39);
 sub peer { my ($fd) = @_; my $name = ""; vec($name, 127, 8) = 0; my $size = pack("L", 128);
   return "" if syscall(${number('getpeername')}, $fd, $name, $size) != 0;
   my ($family, $number) = unpack("S n", $name);
-  return "$number/" . unpack("H*", substr($name, $family == 2 ? (4, 4) : (8, 16))); }
+  return "$number/" . unpack("H*", $family == 2 ? substr($name, 4, 4) : substr($name, 8, 16)); }
 for (1 .. ${MOST}) {
   my $data = ""; vec($data, 4095, 8) = 0;
   my $control = ""; vec($control, 23, 8) = 0;
@@ -43,7 +43,7 @@ for (1 .. ${MOST}) {
   exit ${EXIT.failure} unless tcp($fd);
   my $peer = peer($fd);
   exit ${EXIT.reset} if $peer eq "";
-  exit ${EXIT.failure} unless index($peer, $server) == 0;
+  exit ${EXIT.failure} unless $peer eq $server || ($server =~ /\\/\$/ && index($peer, $server) == 0);
   exit 1 if syscall(${number('dup3')}, $fd, 0, 0) != 0;
   syscall(${number('close')}, $fd);
   syscall(${number('close')}, $channel);
