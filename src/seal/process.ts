@@ -25,7 +25,9 @@ export class Process {
   constructor(spawned: ChildProcess, sealed: boolean) {
     this.spawned = spawned;
     this.#sealed = sealed;
-    const stdio = spawned.stdio as readonly unknown[];
+    // Without descriptors to spare there is no child, and an error is to come.
+    const { stdio = [] } = spawned as { readonly stdio?: readonly unknown[] };
+    spawned.on('error', () => undefined);
     this.messages = (stdio[FD.messages] as Socket | null) ?? undefined;
     this.handles = (stdio[FD.handles] as Socket | null) ?? undefined;
     if (this.handles) neverRead(this.handles);

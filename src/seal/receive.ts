@@ -15,7 +15,14 @@ export const PERL = '/usr/bin/perl';
 /** Messages of earlier connections, whose workers could not be started, before the one in question. */
 const MOST = 16;
 
-// unix(7), socket(7), cmsg(3): SOL_SOCKET, SCM_RIGHTS, SO_*, and what a TCP connection has.
+// recvmsg(2), send(2)
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_CMSG_CLOEXEC = 0x4000_0000;
+const hexOf = (value: number): string => `0x${value.toString(16)}`;
+
+// unix(7), socket(7), cmsg(3): SOL_SOCKET, SCM_RIGHTS, SO_*, and what a TCP connection has. There is room
+// for one descriptor: the kernel closes what is beyond, and closes what is not descriptor 0 at exec.
 const script = (number: (name: Syscall) => number): string => `
 my ($mark, $server, @command) = @ARGV;
 my $channel = ${FD.handles};
@@ -30,20 +37,20 @@ sub peer { my ($fd) = @_; my $name = ""; vec($name, 127, 8) = 0; my $size = pack
   return "$number/" . unpack("H*", $family == 2 ? substr($name, 4, 4) : substr($name, 8, 16)); }
 for (1 .. ${MOST}) {
   my $data = ""; vec($data, 4095, 8) = 0;
-  my $control = ""; vec($control, 23, 8) = 0;
+  my $control = ""; vec($control, 19, 8) = 0;
   my $vector = pack("P Q", $data, 4096);
-  my $header = pack("Q L x4 P Q P Q l x4", 0, 0, $vector, 1, $control, 24, 0);
-  my $length = syscall(${number('recvmsg')}, $channel, $header, 0x40);
+  my $header = pack("Q L x4 P Q P Q l x4", 0, 0, $vector, 1, $control, 20, 0);
+  my $length = syscall(${number('recvmsg')}, $channel, $header, ${hexOf(MSG_DONTWAIT | MSG_CMSG_CLOEXEC)});
   exit 1 if $length <= 0;
   my ($size, $level, $type, $fd) = unpack("Q l l l", $control);
   next if unpack("x40 Q", $header) < 20 || $size != 20 || $level != 1 || $type != 1;
   if (index(substr($data, 0, $length), $mark) < 0) { syscall(${number('close')}, $fd); next; }
   my $answer = "{\\"cmd\\":\\"NODE_HANDLE_ACK\\"}\\n";
-  syscall(${number('write')}, $channel, $answer, length $answer);
+  syscall(${number('sendto')}, $channel, $answer, length $answer, ${hexOf(MSG_DONTWAIT | MSG_NOSIGNAL)}, 0, 0);
   exit ${EXIT.failure} unless tcp($fd);
   my $peer = peer($fd);
   exit ${EXIT.reset} if $peer eq "";
-  exit ${EXIT.failure} unless $peer eq $server || ($server =~ /\\/\$/ && index($peer, $server) == 0);
+  exit ${EXIT.failure} unless $peer eq $server || ($server =~ m{/$} && index($peer, $server) == 0);
   exit 1 if syscall(${number('dup3')}, $fd, 0, 0) != 0;
   syscall(${number('close')}, $fd);
   syscall(${number('close')}, $channel);

@@ -31,6 +31,8 @@ export interface LinkParts {
 export class Link {
   readonly #parts: LinkParts;
   #dialler: Process | undefined;
+  /** One whose end has been ordered, and has not come yet. */
+  #refused: Process | undefined;
   #worker: Process | undefined;
   #generation: number;
   /** When the last worker was started; a next one that waits. */
@@ -117,6 +119,8 @@ export class Link {
 
   /** What is not in the table of messages is the end of whoever sends it. */
   #refuse(dialler: Process, reason: string): void {
+    if (this.#refused === dialler) return;
+    this.#refused = dialler;
     this.#parts.log.fatal({ event: 'protocol' }, `${reason}: killed`);
     dialler.kill('SIGKILL');
   }

@@ -43,7 +43,7 @@ export function receiveConnections(
 
 /** Returns false if the process does not read its orders. */
 export function sendOrder(messages: Socket, order: DialMessage): boolean {
-  if (messages.writableLength > MAX_WAITING) return false;
-  if (messages.writable) messages.write(formatDial(order));
+  if (!messages.writable || messages.writableLength > MAX_WAITING) return false;
+  messages.write(formatDial(order));
   return true;
 }

@@ -4,6 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { EXIT } from './exit.js';
 import { FD } from './fd.js';
 
 /** From lower or dial: a connection was handed over. */
@@ -21,6 +22,9 @@ export interface DialMessage {
   /** Whether the server refused, so that the next try can wait. */
   readonly refused: boolean;
 }
+
+/** A connection that is not on its way after so many ms will not be: the process starts afresh. */
+const PATIENCE = 5000;
 
 /** A message is no longer than this. */
 export const MAX_MESSAGE = 64;
@@ -73,7 +77,10 @@ export function handOver(
     return;
   }
   const message = { connection: number };
+  // Node keeps what is sent until the connection before it has been taken: nobody takes them any more.
+  const stuck = setTimeout(() => process.exit(EXIT.failure), PATIENCE);
   process.send(message, handle as unknown as Socket, { keepOpen: true }, (error) => {
+    clearTimeout(stuck);
     socket.destroy();
     // Said when it is there: whoever is told need not wait for it.
     if (error === null) writeSync(FD.messages, `connection ${number} ${script}\n`);
