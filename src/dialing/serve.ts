@@ -1,7 +1,7 @@
 /** The life of a dialling process: connect, hand over, wait for the order to connect again. */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readDescriptor } from '../wire/descriptor.js';
+import { readLines } from '../wire/descriptor.js';
 import { FD } from '../wire/fd.js';
 import { type DialMessage, handOver, parseDial } from '../wire/handover.js';
 import type { Logger } from '../wire/log.js';
@@ -31,13 +31,8 @@ export function describeFailure(
 
 /** Calls back with each order of the supervisor; without a supervisor the process ends. */
 function takeOrders(take: (order: DialMessage) => void): void {
-  let rest = '';
-  readDescriptor(FD.messages, 4096, {
-    data(chunk) {
-      const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n');
-      rest = lines.pop()!;
-      for (const line of lines) take(parseDial(line));
-    },
+  readLines(FD.messages, {
+    line: (line) => take(parseDial(line)),
     ended: () => process.exit(0),
   });
 }

@@ -58,8 +58,6 @@ function dropTo(uid: number, gid: number, command: readonly string[]): [string, 
   ];
 }
 
-/** Owns nothing: what it can read, every user can. */
-const NOBODY = 65_534;
 /** A worker whose connection has been sent to it begins by taking it in, under its own user. */
 function received(
   { socket }: Pick<Start, 'socket'>,
@@ -69,6 +67,8 @@ function received(
   return receiver(architecture()!, socket, command);
 }
 
+/** Owns nothing: what it can read, every user can. */
+const NOBODY = 65_534;
 const ENVIRONMENT = { TZ: 'UTC' };
 /** By these Node.js finds the channel by which it can send connections. */
 const CHANNEL = { NODE_CHANNEL_FD: String(FD.handles), NODE_CHANNEL_SERIALIZATION_MODE: 'json' };

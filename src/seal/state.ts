@@ -3,6 +3,7 @@ import { chmodSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:f
 import { join } from 'node:path';
 import type { Config } from '../config/config.js';
 import { gidOf, uidOf } from '../config/identity.js';
+import { isRoot } from './available.js';
 import type { Launcher } from './launch.js';
 import { type Mount, STATE } from './sandbox.js';
 
@@ -34,13 +35,13 @@ export class State {
 
   /** @throws Error of the file system */
   constructor(config: Config, launcher: Launcher) {
-    const separate = launcher.sealed && process.getuid?.() === 0;
+    const separate = launcher.sealed && isRoot();
     const make = (uid: number, gid: number, mode: number, ...parts: string[]): Part => {
       const path = join(config.state, ...parts);
       mkdirSync(path, { recursive: true, mode: 0o700 });
       // Without sandboxes, root takes back what an earlier start gave away.
       if (separate) own(path, uid, gid, mode);
-      else if (process.getuid?.() === 0) own(path, 0, 0, 0o700);
+      else if (isRoot()) own(path, 0, 0, 0o700);
       return new Part(launcher, config.state, parts);
     };
     const gate = uidOf(config, 'gate');

@@ -22,7 +22,7 @@ import { makePipes, type Pipe } from '../seal/pipes.js';
 import type { Process } from '../seal/process.js';
 import { PERL } from '../seal/receive.js';
 import { numbersOf, type Role } from '../seal/table.js';
-import { readDescriptor, type Source } from '../wire/descriptor.js';
+import { readLines, type Source } from '../wire/descriptor.js';
 import { FD } from '../wire/fd.js';
 import type { SealStatus } from '../wire/status.js';
 import { type Attempt, attemptsOf, fatalAttempts, type Scene } from './attempts.js';
@@ -126,11 +126,8 @@ class Examiner {
     const { obstacle } = this.#launcher;
     if (obstacle !== undefined) throw new Error(`there are no seals: ${obstacle}`);
     this.#confines = new Confines(this.#config, this.#launcher);
-    for (const channel of config.channels.keys()) {
-      writeFileSync(
-        join(this.#config.state, 'journal', config.channels[channel]!.name, 'segment'),
-        '',
-      );
+    for (const { name } of config.channels) {
+      writeFileSync(join(this.#config.state, 'journal', name, 'segment'), '');
     }
   }
 
@@ -307,15 +304,7 @@ class Examiner {
   /** Reads a log pipe for as long as the examination lasts, a line at a time. */
   #follow(key: string, fd: number): void {
     if (this.#followed.has(key)) return;
-    let rest = '';
-    const source = readDescriptor(fd, 4096, {
-      data: (chunk) => {
-        const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n');
-        rest = lines.pop()!;
-        for (const line of lines) this.#listen(line);
-      },
-      ended: () => undefined,
-    });
+    const source = readLines(fd, { line: (line) => this.#listen(line), ended: () => undefined });
     this.#followed.set(key, source);
   }
 

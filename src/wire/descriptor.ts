@@ -45,6 +45,22 @@ export function readDescriptor(fd: number, size: number, events: SourceEvents): 
   };
 }
 
+/** Reads lines of a trusted writer, in latin1: a line without an end would grow without bound. */
+export function readLines(
+  fd: number,
+  events: { line(line: string): void } & Pick<SourceEvents, 'ended'>,
+): Source {
+  let rest = '';
+  return readDescriptor(fd, 4096, {
+    data(chunk) {
+      const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) events.line(line);
+    },
+    ended: (error) => events.ended(error),
+  });
+}
+
 export interface Sink {
   /** Writes `bytes`, which must stay untouched until `done` is called; one write at a time. */
   write(bytes: Uint8Array, done: () => void): void;

@@ -1,5 +1,5 @@
 /** Relays with hostile code in place of their processes' own: real supervisor, real sandboxes. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -13,27 +13,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import ts from 'typescript';
-import { asSupervisor } from '../../src/wire/parent.js';
-import {
-  type GateStatus,
-  readGateStatus,
-  readSupervisorStatus,
-  readUpperStatus,
-  type SupervisorStatus,
-  type UpperStatus,
-} from '../../src/wire/status.js';
 import { relayIdentity, trusted, UPPER_NAME } from '../fake/upper-pki.js';
-import { type LogLine, PERMIT_ALL } from './relay.js';
+import { type LogLine, PERMIT_ALL, RunningRelay } from './relay.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const PATIENCE = 45_000;
-const TICK = 20;
-const STOP_PATIENCE = 15_000;
 
 export const ROLES = ['lower', 'valve', 'gate', 'dial', 'upper'] as const;
 export type Role = (typeof ROLES)[number];
@@ -108,53 +95,7 @@ export interface HostileOptions {
   readonly ready?: (directory: string) => void;
 }
 
-export class HostileRelay {
-  readonly log: LogLine[] = [];
-  readonly directory: string;
-  readonly state: string;
-  readonly process: ChildProcess;
-  readonly #ended: Promise<number | null>;
-  #over = false;
-
-  constructor(directory: string, options: HostileOptions) {
-    this.directory = directory;
-    this.state = join(directory, 'state');
-    const entry = join(options.installation ?? ROOT, 'dist', 'supervisor', 'main.js');
-    const config = join(directory, 'tidegate.yaml');
-    const inner = [process.execPath, entry, 'tidegate', '-c', config] as const;
-    const [file, args] = options.unsealed ? [inner[0], inner.slice(1)] : asSupervisor(inner);
-    const [first, ...rest] = [...(options.before ?? []), file, ...args];
-    this.process = spawn(first!, rest, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let tail = '';
-    this.process.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (tail + text).split('\n');
-      tail = lines.pop()!;
-      for (const line of lines) this.log.push(parseLine(line));
-    });
-    this.#ended = new Promise((resolve) => {
-      this.process.on('close', (code) => {
-        this.#over = true;
-        resolve(code);
-      });
-    });
-  }
-
-  get over(): boolean {
-    return this.#over;
-  }
-
-  gate(): GateStatus | undefined {
-    return readGateStatus(this.state);
-  }
-
-  upper(name: string): UpperStatus | undefined {
-    return readUpperStatus(this.state, name);
-  }
-
-  supervisor(): SupervisorStatus | undefined {
-    return readSupervisorStatus(this.state);
-  }
-
+export class HostileRelay extends RunningRelay {
   /** Lines of one process, as the supervisor names it. */
   from(name: string): LogLine[] {
     return this.log.filter((line) => line.from === name);
@@ -173,35 +114,6 @@ export class HostileRelay {
     const sockets = open.filter((fd) => isSocket(`${proc}/fd/${fd}`)).length;
     return { descriptors: open.length, sockets, memory: Number(rss) * 1024 };
   }
-
-  async until(condition: () => boolean, what: string, patience = PATIENCE): Promise<void> {
-    const deadline = Date.now() + patience;
-    while (!condition()) {
-      if (this.#over || Date.now() > deadline) {
-        const reason = this.#over ? 'the relay ended' : `not within ${patience} ms`;
-        const last = this.log.slice(-12).map((line) => JSON.stringify(line).slice(0, 400));
-        throw new Error([`${what}: ${reason}`, ...last].join('\n'));
-      }
-      await sleep(TICK);
-    }
-  }
-
-  async untilUp(names: readonly string[]): Promise<void> {
-    const down = (): string[] => {
-      const { lowers = [], uppers = [] } = this.supervisor() ?? {};
-      const up = [...lowers, ...uppers].filter(({ state }) => state === 'up');
-      return names.filter((name) => !up.some((link) => link.name === name));
-    };
-    await this.until(() => down().length === 0, `${names.join(', ')} come up`);
-  }
-
-  async stop(): Promise<number | null> {
-    this.process.kill('SIGTERM');
-    const timer = setTimeout(() => this.process.kill('SIGKILL'), STOP_PATIENCE);
-    const code = await this.#ended;
-    clearTimeout(timer);
-    return code;
-  }
 }
 
 function isSocket(link: string): boolean {
@@ -210,14 +122,6 @@ function isSocket(link: string): boolean {
   } catch {
     // Closed since.
     return false;
-  }
-}
-
-function parseLine(line: string): LogLine {
-  try {
-    return JSON.parse(line) as LogLine;
-  } catch {
-    return { level: 'none', msg: line };
   }
 }
 
@@ -237,7 +141,12 @@ export async function startHostile(t: Test, options: HostileOptions): Promise<Ho
   write('policy.yaml', options.policy ?? PERMIT_ALL);
   write('tidegate.yaml', configuration(options));
   options.ready?.(directory);
-  const relay = new HostileRelay(directory, options);
+  const { installation = ROOT, before = [], unsealed = false } = options;
+  const relay = new HostileRelay(directory, join(directory, 'tidegate.yaml'), {
+    supervisor: join(installation, 'dist', 'supervisor', 'main.js'),
+    prefix: before,
+    unsealed,
+  });
   t.teardown(() => relay.stop());
   return relay;
 }

@@ -107,6 +107,11 @@ export interface LogLine {
   readonly [key: string]: unknown;
 }
 
+export interface StartOptions extends Pick<RelayOptions, 'unsealed' | 'prefix'> {
+  /** The supervisor's entry file; the built one if not given. */
+  readonly supervisor?: string;
+}
+
 export class RunningRelay {
   /** Every line of the log so far. */
   readonly log: LogLine[] = [];
@@ -117,10 +122,14 @@ export class RunningRelay {
   readonly #ended: Promise<number | null>;
   #over = false;
 
-  constructor(directory: string, config: string, { unsealed, prefix = [] }: RelayOptions) {
+  constructor(
+    directory: string,
+    config: string,
+    { unsealed, prefix = [], supervisor = SUPERVISOR }: StartOptions,
+  ) {
     this.directory = directory;
     this.state = join(directory, 'state');
-    const own = [process.execPath, SUPERVISOR, 'tidegate', '-c', config] as const;
+    const own = [process.execPath, supervisor, 'tidegate', '-c', config] as const;
     const [file, rest] = unsealed === true ? withParent(own, 'TERM') : asSupervisor(own);
     const [command, ...args] = [...prefix, file, ...rest];
     this.process = spawn(command!, args, { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -131,6 +140,11 @@ export class RunningRelay {
         resolve(code);
       });
     });
+  }
+
+  /** Whether the supervisor has ended. */
+  get over(): boolean {
+    return this.#over;
   }
 
   gate(): GateStatus | undefined {
