@@ -30,13 +30,19 @@ const TABLE: Readonly<Record<string, Grants>> = {
   // libraries
   wire: {
     own: ['event'],
-    node: ['child_process', 'fs', 'net', 'path', 'zlib'],
+    node: ['child_process', 'crypto', 'fs', 'net', 'path', 'zlib'],
     packages: ['pino'],
   },
   link: { own: ['event'], node: [], packages: [] },
   journal: { own: ['event'], node: ['fs', 'path'], packages: [] },
   audit: { own: [], node: [], packages: [] },
-  config: { own: ['document', 'event', 'policy'], node: ['crypto', 'fs', 'path'], packages: [] },
+  review: { own: ['document', 'event', 'policy', 'wire/hmac'], node: [], packages: [] },
+  migrate: { own: ['document', 'event', 'policy'], node: [], packages: ['saxes'] },
+  config: {
+    own: ['document', 'event', 'policy', 'review', 'wire/bundle'],
+    node: ['crypto', 'fs', 'path'],
+    packages: [],
+  },
   seal: {
     own: ['config/config', 'config/identity', 'wire'],
     node: ['child_process', 'fs', 'net', 'os', 'path', 'stream', 'url'],
@@ -65,6 +71,11 @@ const TABLE: Readonly<Record<string, Grants>> = {
   gate: {
     own: ['audit', 'event', 'journal', 'policy', 'wire'],
     node: ['fs', 'path'],
+    packages: [],
+  },
+  checker: {
+    own: ['review', 'wire/exit', 'wire/fd', 'wire/settings'],
+    node: ['fs'],
     packages: [],
   },
   dial: { own: ['dialing', 'wire'], node: ['net'], packages: [] },
@@ -99,8 +110,20 @@ const TABLE: Readonly<Record<string, Grants>> = {
     packages: [],
   },
   cli: {
-    own: ['config', 'document', 'nft', 'pki', 'seal', 'seals', 'wire/parent'],
-    node: ['child_process', 'dns/promises', 'fs', 'fs/promises', 'url', 'util'],
+    own: [
+      'config',
+      'document',
+      'migrate',
+      'nft',
+      'pki',
+      'policy',
+      'review',
+      'seal',
+      'seals',
+      'wire/parent',
+      'wire/status',
+    ],
+    node: ['child_process', 'dns/promises', 'fs', 'fs/promises', 'timers/promises', 'url', 'util'],
     packages: [],
   },
 };
@@ -117,6 +140,10 @@ const OUT_OF_REACH: Readonly<Record<string, readonly RegExp[]>> = {
   ],
   valve: [/^journal\//, /^link\//, /^config\//, /^node:(?!net$|zlib$)/, /^pino/],
   gate: [/^link\//, /^config\//, /^dialing\//, /^node:(tls|child_process|http|dgram|dns)/],
+  checker: [
+    /^(journal|gate|link|dialing|config|seal)\//,
+    /^node:(net|tls|child_process|http|dgram|dns)/,
+  ],
   dial: [/^journal\//, /^event\//, /^link\//, /^policy\//, /^node:(tls|child_process)/],
   upper: [
     /^journal\/writer/,
@@ -238,7 +265,7 @@ const PROCESSES = Object.keys(TABLE).filter((folder) => existsSync(join(SRC, fol
 await t.test('processes never import each other', (t) => {
   t.same(
     PROCESSES,
-    ['supervisor', 'lower', 'valve', 'gate', 'dial', 'upper', 'demo', 'cli'],
+    ['supervisor', 'lower', 'valve', 'gate', 'checker', 'dial', 'upper', 'demo', 'cli'],
     'a folder is a process if and only if it has a main.ts',
   );
   for (const { from, to } of IMPORTS) {

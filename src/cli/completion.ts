@@ -6,21 +6,43 @@ import type { Io } from './io.js';
 const WORDS: Readonly<Record<string, string>> = {
   check: '-c --config --help',
   run: '-c --config --help',
+  reload: '-c --config --help',
   seals: '-c --config --json --outside --brief --listing --arch --help',
   nft: '-c --config --resolvers --check --help',
+  policy: 'check test explain schema import --help',
   pki: 'init issue --dir --name --days --client --server --host --help',
   completion: 'bash zsh fish --help',
-  help: 'check run seals nft pki completion',
+  help: 'check run reload policy seals nft pki completion',
 };
+/** Options below `policy`; what is no option there is a file. */
+const POLICY: Readonly<Record<string, string>> = {
+  check: '--format --strict --help',
+  test: '--coverage --json --help',
+  explain: '--event --source --at --journal --from --count --brief --json --help',
+  schema: '--out --help',
+  import: '--dm --id --channel --zone --out --help',
+};
+const FORMATS = 'text github json';
 const COMMANDS = [...Object.keys(WORDS), '--version'].join(' ');
 
 const BASH = `_tidegate() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}"
   case "$before" in
     -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --format) COMPREPLY=($(compgen -W "${FORMATS}" -- "$word")); return ;;
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${COMMANDS}" -- "$word"))
+    return
+  fi
+  if [ "\${COMP_WORDS[1]}" = policy ] && [ "$COMP_CWORD" -gt 2 ]; then
+    COMPREPLY=()
+    # Readline completes what is no option, as a file.
+    case "\${COMP_WORDS[2]} $word" in
+${Object.entries(POLICY)
+  .map(([name, words]) => `      ${name}\\ -*) COMPREPLY=($(compgen -W "${words}" -- "$word")) ;;`)
+  .join('\n')}
+    esac
     return
   fi
   case "\${COMP_WORDS[1]}" in
@@ -31,11 +53,20 @@ ${Object.entries(WORDS)
 }
 complete -o default -F _tidegate tidegate`;
 
+const FIRST = `; and not __fish_seen_subcommand_from ${Object.keys(POLICY).join(' ')}`;
+
 const FISH = [
   `complete -c tidegate -f -n __fish_use_subcommand -a '${COMMANDS}'`,
   ...Object.entries(WORDS).map(
     ([name, words]) =>
-      `complete -c tidegate -n '__fish_seen_subcommand_from ${name}' -a '${words}'`,
+      `complete -c tidegate -n '__fish_seen_subcommand_from ${name}${
+        name === 'policy' ? FIRST : '; and not __fish_seen_subcommand_from policy'
+      }' -a '${words}'`,
+  ),
+  ...Object.entries(POLICY).map(
+    ([name, words]) =>
+      `complete -c tidegate -n '__fish_seen_subcommand_from policy; ` +
+      `and __fish_seen_subcommand_from ${name}' -a '${words}'`,
   ),
 ].join('\n');
 

@@ -2,4 +2,6 @@
 export interface Io {
   out(line: string): void;
   err(line: string): void;
+  /** Whether a person reads `out` on a terminal. */
+  readonly terminal?: boolean;
 }

@@ -17,6 +17,8 @@ import { completion } from './completion.js';
 import type { Io } from './io.js';
 import { nft } from './nft.js';
 import { pki } from './pki.js';
+import { policy } from './policy.js';
+import { reload } from './reload.js';
 import { run } from './run.js';
 import { seals } from './seals.js';
 
@@ -29,6 +31,8 @@ Usage: tidegate COMMAND [OPTIONS]
 
   check        say whether a configuration is right
   run          run the relay
+  reload       replace the policies of a running relay
+  policy       check, test and explain policy files
   seals        try everything that the relay's processes must not be able to do
   nft          print the packet filter's rules for a relay
   pki          make a certificate authority and certificates
@@ -38,6 +42,7 @@ Usage: tidegate COMMAND [OPTIONS]
 A first relay:
   tidegate pki init                          a certificate authority in ./pki
   tidegate pki issue relay                   the relay's own certificate
+  tidegate policy check policy.yaml          until it prints 'policy OK'
   tidegate check -c tidegate.yaml            until it prints 'configuration OK'
   tidegate run -c tidegate.yaml
 
@@ -45,7 +50,7 @@ To see it all at work on a simulated plant: npm start`;
 
 export const COMMANDS: Readonly<
   Record<string, (args: readonly string[], io: Io) => number | Promise<number>>
-> = { check, run, seals, nft, pki, completion };
+> = { check, run, reload, policy, seals, nft, pki, completion };
 
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
@@ -78,4 +83,5 @@ async function main(args: readonly string[], io: Io): Promise<number> {
 process.exitCode = await main(process.argv.slice(2), {
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
+  terminal: process.stdout.isTTY,
 });

@@ -12,7 +12,8 @@ Usage: tidegate run [-c FILE]
 
 Checks the configuration first, as 'tidegate check' does, then starts the supervisor, which starts
 the relay's processes and restarts what dies. Logs are JSON lines on standard error. SIGTERM or
-Ctrl-C ends it: what was read is decided and journalled first.
+Ctrl-C ends it: what was read is decided and journalled first. SIGHUP reads the policies anew, as
+'tidegate reload' does, which waits for the verdict.
 
   -c, --config FILE   the configuration; default ./tidegate.yaml
   -h, --help          this text
@@ -45,7 +46,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   ]);
   const child = spawn(command, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
   // A terminal's Ctrl-C reaches the supervisor too; asking twice does no harm.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => {
     child.on('error', (error) => {
       io.err(`cannot start the supervisor: ${error.message}`);

@@ -1,20 +1,21 @@
 /** Everything that must be right before a relay starts, beyond the syntax of its configuration. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DocumentError } from '../document/document.js';
-import { type Compiled, compilePolicies } from '../policy/compile.js';
+import { type Compiled, compilePolicies, type Scope } from '../policy/compile.js';
 import { parsePolicy } from '../policy/parse.js';
+import { keyPath } from '../policy/policy.js';
+import { tryPolicy } from '../review/trial.js';
+import type { PolicyText } from '../wire/bundle.js';
 import type { Config, FileReference, UpperConfig } from './config.js';
-import { isPassword, openSecret, readSecret } from './secret.js';
-
-export interface PolicyText {
-  readonly file: string;
-  readonly text: string;
-}
+import { isPassword, openSecret, readSecret, secretPath } from './secret.js';
 
 export interface Checked {
   readonly policies: readonly PolicyText[];
   readonly compiled: Compiled;
+  /** Keys of pseudonyms by the paths of their files. */
+  readonly keys: Readonly<Record<string, string>>;
 }
 
 const MAX_FILE = 1024 * 1024;
@@ -71,8 +72,54 @@ function checkTls({ tls }: UpperConfig, now: number): void {
   }
 }
 
+/** The names of a configuration that policies may use. */
+export function scopeOfConfig({ lowers, channels }: Config): Scope {
+  return {
+    sources: lowers.map(({ name }) => name),
+    channels: channels.map(({ name }) => name),
+  };
+}
+
+/** @throws DocumentError for a file that cannot be read */
+export function readPolicies(config: Config): PolicyText[] {
+  return config.policies.map((reference) => ({ file: reference.path, text: readFile(reference) }));
+}
+
+/** Least characters of a key: `openssl rand -hex 32` makes 64. */
+const MIN_KEY = 32;
+
 /**
- * Reads and checks every file that the configuration names.
+ * Loads policies together, and the keys that they name.
+ *
+ * @throws DocumentError at the first thing that is wrong
+ */
+export function loadPolicies(
+  policies: readonly PolicyText[],
+  scope: Scope,
+  now: number,
+  environment: NodeJS.ProcessEnv = process.env,
+): Checked {
+  const parsed = policies.map(({ file, text }) => parsePolicy(text, file));
+  const compiled = compilePolicies(parsed, scope, now);
+  const keys: Record<string, string> = {};
+  for (const { emit } of compiled.rules) {
+    if (typeof emit.guid !== 'object' || emit.guid instanceof Uint8Array) continue;
+    const { keyFile } = emit.guid;
+    const { field } = keyFile;
+    const path = secretPath(field, dirname(field.file), environment);
+    const key = readSecret(openSecret(field, path));
+    if (key.length < MIN_KEY) {
+      throw field.error(
+        `${path} must hold ${MIN_KEY} characters at least: (umask 077; openssl rand -hex 32 > ${path})`,
+      );
+    }
+    keys[keyPath(keyFile)] = key;
+  }
+  return { policies, compiled, keys };
+}
+
+/**
+ * Reads and checks every file that the configuration names; runs the policies' tests.
  *
  * @throws DocumentError at the first thing that is wrong
  */
@@ -82,17 +129,12 @@ export function checkFiles(config: Config, now: number = Date.now()): Checked {
     checkPassword(upper.password);
     checkTls(upper, now);
   }
-  const policies = config.policies.map((reference) => ({
-    file: reference.path,
-    text: readFile(reference),
-  }));
-  const compiled = compilePolicies(
-    policies.map(({ file, text }) => parsePolicy(text, file)),
-    {
-      sources: config.lowers.map(({ name }) => name),
-      channels: config.channels.map(({ name }) => name),
-    },
-    now,
-  );
-  return { policies, compiled };
+  const checked = loadPolicies(readPolicies(config), scopeOfConfig(config), now);
+  for (const { file, text } of checked.policies) {
+    for (const { test, complaints } of tryPolicy(parsePolicy(text, file)).results) {
+      const [complaint] = complaints;
+      if (complaint) throw complaint.field.error(`test '${test.name}': ${complaint.message}`);
+    }
+  }
+  return checked;
 }

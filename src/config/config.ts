@@ -7,7 +7,7 @@ import { formatGuid } from '../event/guid.js';
 import { parseQuad } from '../policy/guids.js';
 import { MAX_CHANNELS } from '../policy/compile.js';
 import { FIRST_IDENTITY, IDENTITIES } from './identity.js';
-import { parseDuration, parseSize } from './quantity.js';
+import { parseDuration, parseSize } from '../document/quantity.js';
 import { secretPath } from './secret.js';
 
 export const MAX_LOWERS = 64;

@@ -9,11 +9,12 @@ export const IDENTITIES = 1024;
  */
 export const FIRST_IDENTITY = 2_000_000_000;
 
-export type Role = 'lower' | 'valve' | 'gate' | 'dial' | 'upper';
+export type Role = 'lower' | 'valve' | 'gate' | 'checker' | 'dial' | 'upper';
 
 /** Where each role's numbers begin; there are at most 64 lowers and 64 uppers. */
 const OFFSETS: Readonly<Record<Role, number>> = {
   gate: 1,
+  checker: 2,
   lower: 100,
   valve: 200,
   dial: 300,

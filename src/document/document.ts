@@ -59,6 +59,11 @@ export class Field {
     this.path = path;
   }
 
+  /** The file that it stands in. */
+  get file(): string {
+    return this.#context.file;
+  }
+
   get #called(): string {
     return this.path === '' ? 'the file' : this.path;
   }
@@ -84,6 +89,10 @@ export class Field {
 
   get isMap(): boolean {
     return isMap(this.#node);
+  }
+
+  get isNumber(): boolean {
+    return isScalar(this.#node) && typeof this.#node.value === 'number';
   }
 
   get isText(): boolean {
@@ -188,6 +197,15 @@ export class Field {
     }
     if (value < min || value > max) {
       throw this.error(`${this.#called} must be ${min} to ${max}, not ${value}`);
+    }
+    return value;
+  }
+
+  /** A finite number. */
+  number(): number {
+    const value = this.scalar();
+    if (typeof value !== 'number' || !Number.isFinite(value)) {
+      throw this.error(`${this.#called} must be a number`);
     }
     return value;
   }

@@ -12,6 +12,8 @@ export const MALFORMED_KINDS = [
   'size',
   'truncated',
   'too-long',
+  /** NaN or an infinity, in a measurement. */
+  'value',
 ] as const;
 
 export type MalformedKind = (typeof MALFORMED_KINDS)[number];
@@ -27,6 +29,7 @@ export const BAD_GUID = -8;
 export const BAD_DATA = -9;
 export const BAD_SIZE = -10;
 export const TRUNCATED = -11;
+export const BAD_VALUE = -13;
 
 /** Index into {@link MALFORMED_KINDS} of a decoder's negative result. */
 export function malformedIndex(result: number): number {

@@ -5,9 +5,9 @@
  */
 import { decodeEvent, readPair } from '../event/decode.js';
 import { CLASS, MAX_BODY, readU16, TYPE } from '../event/layout.js';
-import { malformedIndex } from '../event/malformed.js';
-import type { JournalWriter } from '../journal/writer.js';
-import { DEFAULT_DENY, type Engine } from '../policy/engine.js';
+import { BAD_VALUE, malformedIndex } from '../event/malformed.js';
+import { DEFAULT_DENY, type Engine, NOT_FINITE } from '../policy/engine.js';
+import { CHANNEL_PERMITTED } from '../policy/outcome.js';
 import type { Frame } from '../wire/frame.js';
 import {
   ALIVE,
@@ -33,39 +33,63 @@ import {
   VALVE_READ,
   VALVE_TRUNCATED,
 } from './counters.js';
+import type { Outflow } from './outflow.js';
 import { Recent } from './recent.js';
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
 export class Intake {
-  /** Nothing goes out while this says why, an expired policy for one. */
-  closed: string | undefined;
   readonly permitted = new Recent();
   readonly denied = new Recent();
-  readonly #engine: Engine;
-  readonly #journals: readonly JournalWriter[];
+  #engine: Engine;
+  #closed: string | undefined;
+  readonly #outflow: Outflow;
   readonly #counters: readonly Float64Array[];
   /** By source: whether a frame has come since this gate started. */
   readonly #met: Uint8Array;
-  /** By source: permitted events of the batch that is not committed yet. */
+  /** By source: events that led to records of the batch that is not committed yet. */
   readonly #uncommitted: Float64Array;
   readonly #body = new Uint8Array(MAX_BODY);
 
-  /**
-   * @param journals in the order of the engine's channels
-   * @param counters one vector per source, as far as they are known
-   */
-  constructor(
-    engine: Engine,
-    journals: readonly JournalWriter[],
-    counters: readonly Float64Array[],
-  ) {
+  /** @param counters one vector per source, as far as they are known */
+  constructor(engine: Engine, outflow: Outflow, counters: readonly Float64Array[]) {
     this.#engine = engine;
-    this.#journals = journals;
+    this.#outflow = outflow;
     this.#counters = counters;
     this.#met = new Uint8Array(counters.length);
     this.#uncommitted = new Float64Array(counters.length);
+  }
+
+  get engine(): Engine {
+    return this.#engine;
+  }
+
+  /** Decides by other rules from the next event on; what unchanged ones remember is kept. */
+  replace(engine: Engine): void {
+    engine.inherit(this.#engine, this.#outflow);
+    this.#engine = engine;
+    this.permitted.clear();
+    this.denied.clear();
+  }
+
+  /** Why nothing goes out, an expired policy for one; undefined: all is well. */
+  get closed(): string | undefined {
+    return this.#closed;
+  }
+
+  set closed(reason: string | undefined) {
+    if (reason !== undefined && this.#closed === undefined) this.#engine.interrupt(this.#outflow);
+    this.#closed = reason;
+  }
+
+  /**
+   * Turns to the time at which the next frames are decided.
+   *
+   * @returns false if the batch is full before all windows that are over are sent: commit, and again
+   */
+  advance(now: number): boolean {
+    return this.#closed !== undefined || this.#engine.advance(now, this.#outflow);
   }
 
   /** Takes one frame of a source: every line of it is decided. */
@@ -84,11 +108,13 @@ export class Intake {
 
   /** The batch is durable and visible. */
   committed(): void {
+    this.#outflow.committed();
     this.#uncommitted.fill(0);
   }
 
   /** The batch could not be written: what it permitted is lost, with a reason. */
   abandoned(): void {
+    this.#outflow.abandoned();
     this.#uncommitted.forEach((count, source) => {
       const counters = this.#counters[source]!;
       counters[PERMITTED]! -= count;
@@ -145,7 +171,7 @@ export class Intake {
       return;
     }
     const permissible = engine.canPermit(pair >>> 16, pair & 0xffff);
-    if (!permissible || this.closed !== undefined) {
+    if (!permissible || this.#closed !== undefined) {
       counters[DENIED]!++;
       const rule = permissible ? DEFAULT_DENY : engine.deniedBy;
       this.denied.add(pair >>> 16, pair & 0xffff, source, rule);
@@ -158,6 +184,10 @@ export class Intake {
       return;
     }
     const channels = engine.decide(body, 0, source);
+    if (channels === NOT_FINITE) {
+      counters[MALFORMED + malformedIndex(BAD_VALUE)]!++;
+      return;
+    }
     const vscpClass = readU16(body, CLASS);
     const type = readU16(body, TYPE);
     if (channels === 0) {
@@ -165,17 +195,17 @@ export class Intake {
       this.denied.add(vscpClass, type, source, engine.deniedBy);
       return;
     }
+    const outflow = this.#outflow;
+    outflow.appended = 0;
     for (let bits = channels; bits !== 0; bits &= bits - 1) {
       const channel = 31 - Math.clz32(bits & -bits);
-      const rule = engine.permittedBy[channel]!;
-      const journal = this.#journals[channel]!;
-      const to = journal.bodyAt;
-      const buffer = journal.buffer;
-      for (let i = 0; i < length; i++) buffer[to + i] = body[i]!;
-      journal.append(engine.rebuild(buffer, to, rule), source, rule);
-      this.permitted.add(vscpClass, type, source, rule);
+      outflow.turnTo(channel);
+      const outcome = engine.pass(body, 0, channel, source, outflow);
+      outflow.count(channel, CHANNEL_PERMITTED, 1);
+      outflow.count(channel, outcome, 1);
+      this.permitted.add(vscpClass, type, source, engine.permittedBy[channel]!);
     }
     counters[PERMITTED]!++;
-    this.#uncommitted[source]!++;
+    if (outflow.appended > 0) this.#uncommitted[source]!++;
   }
 }

@@ -6,7 +6,10 @@ import { type AuditLog, NO_AUDIT } from '../audit/audit.js';
 import { BATCH_BYTES } from '../journal/format.js';
 import { JournalWriter } from '../journal/writer.js';
 import type { GateSettings } from '../wire/settings.js';
+import { OUTCOMES } from '../policy/outcome.js';
+import type { ChannelStatus } from '../wire/status.js';
 import { adoptCounters, COUNTERS } from './counters.js';
+import { adoptOutcomes, describeOutcomes } from './outflow.js';
 
 const SEGMENT_BYTES = 16 * 2 ** 20;
 /** Marks without records, so that the counters of record follow, ms. */
@@ -16,15 +19,14 @@ const COUNTER_MARK_EVERY = 1000;
 const MARK_RETRY = 100;
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
-export interface ChannelStatus {
-  readonly channel: string;
-  readonly journalled: number;
-}
-
 export class Ledger {
   readonly journals: readonly JournalWriter[];
   /** One vector per source, continued from the last mark. */
   readonly counters: readonly Float64Array[];
+  /** One vector per channel, continued from the last mark. */
+  readonly outcomes: readonly Float64Array[];
+  /** The gate's clock at the last mark that was found, ms since 1970; 0 if there was none. */
+  readonly lastTime: number;
   /** Bytes after the last marks that were cut away at the start. */
   readonly cut: number;
   /** Why the last commit failed; undefined while all is well. */
@@ -51,6 +53,8 @@ export class Ledger {
         sources: settings.sources,
         rules,
         counters: COUNTERS,
+        channels: this.#channels,
+        outcomes: OUTCOMES,
         segmentBytes: Math.min(SEGMENT_BYTES, Math.floor(retain.size / 4)),
         retain,
       }),
@@ -65,7 +69,21 @@ export class Ledger {
       const vector = newest.mark?.counters[newest.sources.indexOf(source)];
       return vector ? adoptCounters(newest.counters, vector) : new Float64Array(COUNTERS.length);
     });
+    this.outcomes = this.#channels.map((channel) => {
+      const vector = newest.mark?.outcomes[newest.channels.indexOf(channel)];
+      return adoptOutcomes(newest.outcomes, vector ?? new Float64Array(newest.outcomes.length));
+    });
+    this.lastTime = Math.max(0, ...recoveries.map(({ mark }) => mark?.time ?? 0));
     this.#write(Date.now(), this.journals);
+  }
+
+  /**
+   * Records to come refer to other rules. Nothing may be pending.
+   *
+   * @throws RangeError if their names are too long; then nothing has changed
+   */
+  setRules(rules: readonly string[]): void {
+    for (const journal of this.journals) journal.setRules(rules);
   }
 
   /** Whether another frame might not fit into the buffers. */
@@ -103,6 +121,7 @@ export class Ledger {
     return this.journals.map((journal, i) => ({
       channel: this.#channels[i]!,
       journalled: journal.sequence - journal.pending,
+      ...describeOutcomes(this.outcomes[i]!),
     }));
   }
 
@@ -120,7 +139,7 @@ export class Ledger {
       // Where one mark stands the batch stands: the others are tried until they stand too.
       for (let tries = 0; ; tries++) {
         try {
-          journal.commit(this.#batch, now, this.counters);
+          journal.commit(this.#batch, now, this.counters, this.outcomes);
           return;
         } catch (error) {
           if (i === 0) throw error;

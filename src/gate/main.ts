@@ -1,8 +1,8 @@
 /**
  * gate: decides every event against the policies and journals what they permit.
  *
- * HOLDS       the policies, the counters of record
- * READS       the valves' pipes
+ * HOLDS       the policies and their keys, what windows and limits remember, the counters of record
+ * READS       the valves' pipes; other policies, when the supervisor hands some on
  * WRITES      the journals, the audit log, its status, its log
  * NEVER       has a network, a credential of any server, or any input from above
  * ON FAILURE  nothing goes out: what cannot be journalled is counted as lost, with the reason
@@ -10,9 +10,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NO_AUDIT } from '../audit/audit.js';
-import { compilePolicies } from '../policy/compile.js';
-import { Engine } from '../policy/engine.js';
-import { parsePolicy } from '../policy/parse.js';
+import type { Engine } from '../policy/engine.js';
 import { readDescriptor } from '../wire/descriptor.js';
 import { EXIT } from '../wire/exit.js';
 import { replaceJson } from '../wire/file.js';
@@ -23,6 +21,8 @@ import { takeSettings } from '../wire/settings.js';
 import { describeCounters } from './counters.js';
 import { Intake } from './intake.js';
 import { Ledger } from './ledger.js';
+import { Outflow } from './outflow.js';
+import { Policies } from './policies.js';
 
 /** After a small read, wait this many ms: a wakeup per event costs more than the event. */
 const REST = 1;
@@ -31,24 +31,23 @@ const SMALL_READ = 16 * 1024;
 const GATHER = 2;
 const STATUS_EVERY = 250;
 const EXPIRE_EVERY = 60_000;
+/** A last mark that is further ahead than this, ms, was made by a clock that was wrong. */
+const MAX_BEHIND = 86_400_000;
 
 // Journals are read by the uppers of their channel: whoever may enter the directory.
 process.umask(0o022);
 const settings = takeSettings('gate');
 const log = openLog('gate');
-const compiled = compilePolicies(
-  settings.policies.map(({ file, text }) => parsePolicy(text, file)),
-  { sources: settings.sources, channels: settings.channels.map(({ name }) => name) },
-  Date.now(),
+const policies = new Policies(FD.policies, {
+  sources: settings.sources,
+  channels: settings.channels.map(({ name }) => name),
+});
+const ledger = new Ledger(settings, rulesOf(policies.first), NO_AUDIT, (error) =>
+  log.error({ event: 'stalled', err: error }, 'a commit mark is tried again and again'),
 );
-const engine = new Engine(compiled);
-const ledger = new Ledger(
-  settings,
-  compiled.rules.map(({ name }) => name),
-  NO_AUDIT,
-  (error) => log.error({ event: 'stalled', err: error }, 'a commit mark is tried again and again'),
-);
-const intake = new Intake(engine, ledger.journals, ledger.counters);
+const outflow = new Outflow(ledger.journals, ledger.outcomes);
+const intake = new Intake(policies.first, outflow, ledger.counters);
+resumeClock(Date.now());
 if (ledger.cut > 0) log.warn({ event: 'journal-cut', bytes: ledger.cut }, 'cut an unmarked tail');
 
 mkdirSync(settings.directory, { recursive: true });
@@ -68,13 +67,54 @@ function noteFailure(reason: string | undefined): void {
   else log.error({ event: 'not-forwarding', reason }, 'nothing goes out');
 }
 
+function rulesOf({ compiled }: Engine): string[] {
+  return compiled.rules.map(({ name }) => name);
+}
+
+/** What a gate before this one has sent for a window is not sent for it again. */
+function resumeClock(now: number): void {
+  if (ledger.lastTime <= now) return;
+  const behind = { event: 'clock', behind: ledger.lastTime - now };
+  if (ledger.lastTime - now < MAX_BEHIND) {
+    policies.first.notBefore(ledger.lastTime);
+    log.warn(behind, 'the clock has been set back: windows wait until it has caught up');
+  } else log.error(behind, 'the clock was far ahead when the last mark was made: not waited for');
+}
+
+/** Sets the time for the events to come, and sends what windows have gathered until then. */
+function advance(): void {
+  const now = Date.now();
+  while (!intake.advance(now)) commit();
+}
+
+/** Takes other policies between two batches, if there are any. */
+function takePolicies(): void {
+  const now = Date.now();
+  const before = policies.status.refused;
+  const next = policies.changed(now);
+  if (next) {
+    advance();
+    commit();
+    try {
+      ledger.setRules(rulesOf(next.engine));
+      intake.replace(next.engine);
+      policies.status = next.status;
+      log.info({ event: 'policies', ...next.status }, 'deciding by other policies');
+    } catch (error) {
+      policies.refuse(next.status.digest, (error as Error).message, now);
+    }
+  }
+  const { refused } = policies.status;
+  if (refused && refused !== before) log.error({ event: 'policies-refused', ...refused });
+}
+
 function commit(): void {
   clearTimeout(timer);
   timer = undefined;
   const now = Date.now();
   if (ledger.commit(now)) intake.committed();
   else intake.abandoned();
-  intake.closed = now >= compiled.expires ? 'a policy has expired' : undefined;
+  intake.closed = now >= intake.engine.compiled.expires ? 'a policy has expired' : undefined;
   noteFailure(intake.closed ?? ledger.failure);
 }
 
@@ -95,9 +135,10 @@ function writeStatus(): void {
       sources: describeSources(),
       continued,
       channels: ledger.describe(),
+      policy: policies.status,
       recent: {
-        permitted: intake.permitted.describe(engine),
-        denied: intake.denied.describe(engine),
+        permitted: intake.permitted.describe(intake.engine),
+        denied: intake.denied.describe(intake.engine),
       },
     });
     statusFailing = false;
@@ -114,6 +155,7 @@ function open(source: number): Promise<void> {
     let strange = false;
     const pipe = readDescriptor(FD.pipe + source, 64 * 1024, {
       data(chunk) {
+        advance();
         frames.push(chunk, (frame) => {
           intake.take(frame, source);
           if (ledger.full) commit();
@@ -144,7 +186,9 @@ function open(source: number): Promise<void> {
 }
 
 setInterval(() => {
+  advance();
   if (timer === undefined) commit();
+  takePolicies();
   writeStatus();
 }, STATUS_EVERY);
 setInterval(() => {
@@ -158,8 +202,8 @@ writeStatus();
 log.info(
   {
     event: 'started',
-    rules: compiled.rules.length,
-    policies: settings.policies.map((p) => p.file),
+    rules: policies.first.compiled.rules.length,
+    ...policies.status,
   },
   'deciding',
 );

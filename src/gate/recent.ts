@@ -19,6 +19,10 @@ export class Recent {
     this.#rule[i] = rule;
   }
 
+  clear(): void {
+    this.#count = 0;
+  }
+
   /** Newest first. */
   describe(engine: Engine) {
     return Array.from({ length: Math.min(KEPT, this.#count) }, (_, age) => {

@@ -27,9 +27,7 @@ export const EVENT_OVERHEAD = BODY + 4;
 // A commit mark.
 export const BATCH = 16; // u64, numbers the gate's batches across channels
 export const TIME = 24; // f64, the gate's clock, ms since 1970
-export const SOURCES = 32; // u16, how many counter vectors follow
-export const WIDTH = 34; // u16, numbers in each vector
-export const COUNTERS = 36; // f64 each
+export const VECTORS = 32; // of the sources, then of the channels: u16 count, u16 width, f64 each
 
 const TWO32 = 0x1_0000_0000;
 
@@ -53,6 +51,9 @@ export interface SegmentHeader {
   readonly rules: readonly string[];
   /** Names of the numbers in a mark's counter vectors. */
   readonly counters: readonly string[];
+  /** All channels of the gate, and names of the numbers in their vectors of a mark, if it has any. */
+  readonly channels?: readonly string[];
+  readonly outcomes?: readonly string[];
 }
 
 export function readU64(bytes: Uint8Array, at: number): number {
@@ -92,42 +93,60 @@ export interface Mark {
   readonly time: number;
   /** One vector per source of the segment's header. */
   readonly counters: readonly Float64Array[];
+  /** One vector per channel of the segment's header, if it names any. */
+  readonly outcomes: readonly Float64Array[];
 }
 
 /** Writes a commit mark at `at`; returns its length. */
 export function writeMark(bytes: Uint8Array, at: number, mark: Mark): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const width = mark.counters[0]?.length ?? 0;
   writeU16(bytes, at + 5, 0);
   bytes[at + 7] = 0;
   writeU64(bytes, at + SEQUENCE, mark.sequence);
   writeU64(bytes, at + BATCH, mark.batch);
-  view.setFloat64(at + TIME, mark.time);
-  writeU16(bytes, at + SOURCES, mark.counters.length);
-  writeU16(bytes, at + WIDTH, width);
-  let to = at + COUNTERS;
-  for (const vector of mark.counters) {
-    for (let i = 0; i < width; i++, to += 8) view.setFloat64(to, vector[i]!);
-  }
-  const length = to + 4 - at;
+  new DataView(bytes.buffer, bytes.byteOffset).setFloat64(at + TIME, mark.time);
+  const end = writeVectors(bytes, at + VECTORS, mark.counters);
+  const length = writeVectors(bytes, end, mark.outcomes) + 4 - at;
   sealRecord(bytes, at, length, MARK);
   return length;
 }
 
-/** Reads the commit mark at `at`, which `checkRecord` has found whole. */
-export function readMark(bytes: Uint8Array, at: number): Mark {
+/** Writes how many vectors there are, how wide they are, and their numbers; returns the end. */
+function writeVectors(bytes: Uint8Array, at: number, vectors: readonly Float64Array[]): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const width = readU16(bytes, at + WIDTH);
-  const counters = Array.from({ length: readU16(bytes, at + SOURCES) }, (_, source) =>
+  const width = vectors[0]?.length ?? 0;
+  writeU16(bytes, at, vectors.length);
+  writeU16(bytes, at + 2, width);
+  let to = at + 4;
+  for (const vector of vectors) {
+    for (let i = 0; i < width; i++, to += 8) view.setFloat64(to, vector[i]!);
+  }
+  return to;
+}
+
+/** Reads what writeVectors wrote. */
+function readVectors(bytes: Uint8Array, at: number): [vectors: Float64Array[], end: number] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const count = readU16(bytes, at);
+  const width = readU16(bytes, at + 2);
+  const vectors = Array.from({ length: count }, (_, vector) =>
     Float64Array.from({ length: width }, (_, i) =>
-      view.getFloat64(at + COUNTERS + 8 * (source * width + i)),
+      view.getFloat64(at + 4 + 8 * (vector * width + i)),
     ),
   );
+  return [vectors, at + 4 + 8 * count * width];
+}
+
+/** Reads the commit mark at `at`, which `checkRecord` has found whole. */
+export function readMark(bytes: Uint8Array, at: number): Mark {
+  const [counters, end] = readVectors(bytes, at + VECTORS);
+  const isLast = end >= at + readU32(bytes, at + LENGTH) - 4;
+  const [outcomes] = isLast ? [[]] : readVectors(bytes, end);
   return {
     sequence: readU64(bytes, at + SEQUENCE),
     batch: readU64(bytes, at + BATCH),
-    time: view.getFloat64(at + TIME),
+    time: new DataView(bytes.buffer, bytes.byteOffset).getFloat64(at + TIME),
     counters,
+    outcomes,
   };
 }
 

@@ -49,6 +49,9 @@ export interface JournalOptions {
   readonly rules: readonly string[];
   /** Names of the numbers in a counter vector. */
   readonly counters: readonly string[];
+  /** All channels of the gate, and names of the numbers in their vectors. */
+  readonly channels?: readonly string[];
+  readonly outcomes?: readonly string[];
   /** A segment is closed when it has grown to this many bytes. */
   readonly segmentBytes: number;
   /** Whole segments are deleted, oldest first, beyond this size in bytes or age in ms. */
@@ -59,6 +62,8 @@ export interface JournalOptions {
 export interface Recovery {
   readonly sources: readonly string[];
   readonly counters: readonly string[];
+  readonly channels: readonly string[];
+  readonly outcomes: readonly string[];
   readonly mark: Mark | undefined;
   /** Bytes after the last mark, cut away. */
   readonly cut: number;
@@ -84,10 +89,14 @@ export class JournalWriter {
   #flushed = 0;
   #pending = 0;
   #sequence: number;
+  #rules: readonly string[];
+  /** The segment's header names other rules than those of the records to come. */
+  #outdated = false;
 
   private constructor(directory: string, options: JournalOptions, found: Found) {
     this.#directory = directory;
     this.#options = options;
+    this.#rules = options.rules;
     this.#epoch = found.epoch;
     this.#sequence = found.sequence;
     this.recovery = found.recovery;
@@ -141,12 +150,24 @@ export class JournalWriter {
   }
 
   /**
+   * Records to come refer to other rules: they begin a new segment. No record may be pending.
+   *
+   * @throws RangeError if the names are too long for a header; then nothing has changed
+   */
+  setRules(rules: readonly string[]): void {
+    this.#header(this.#sequence + 1, rules);
+    this.#rules = rules;
+    this.#outdated = true;
+  }
+
+  /**
    * Step 1: writes the batch beyond the last mark and makes it durable.
    *
    * @throws Error of the file system; then `rollback` is the only way on
    */
   flush(): void {
-    if (this.#fd >= 0 && this.#committed >= this.#options.segmentBytes) this.#endSegment();
+    const full = this.#committed >= this.#options.segmentBytes;
+    if (this.#fd >= 0 && (full || this.#outdated)) this.#endSegment();
     if (this.#fd < 0) this.#beginSegment();
     if (this.#filled === 0) return;
     writeAll(this.#fd, this.buffer, this.#filled, this.#committed);
@@ -159,8 +180,13 @@ export class JournalWriter {
    *
    * @throws Error of the file system; then `rollback` is the only way on
    */
-  commit(batch: number, time: number, counters: readonly Float64Array[]): void {
-    const mark = { sequence: this.#sequence, batch, time, counters };
+  commit(
+    batch: number,
+    time: number,
+    counters: readonly Float64Array[],
+    outcomes: readonly Float64Array[] = [],
+  ): void {
+    const mark = { sequence: this.#sequence, batch, time, counters, outcomes };
     const length = writeMark(this.#mark, 0, mark);
     // A mark without records takes the place of one like it: a quiet channel's journal stays.
     const idle = this.#pending === 0;
@@ -210,17 +236,7 @@ export class JournalWriter {
     const first = this.#sequence - this.#pending + 1;
     // A segment of marks alone is followed by one of the same sequence: never by itself, emptied.
     if (segmentName(first, this.#epoch) === this.#name) this.#epoch++;
-    const { channel, sources, rules, counters } = this.#options;
-    const header = formatHeader({
-      version: 1,
-      channel,
-      epoch: this.#epoch,
-      first,
-      created: Date.now(),
-      sources,
-      rules,
-      counters,
-    });
+    const header = this.#header(first, this.#rules);
     const name = segmentName(first, this.#epoch);
     const fd = openSync(join(this.#directory, name), 'w', 0o644);
     try {
@@ -232,10 +248,27 @@ export class JournalWriter {
       throw error;
     }
     this.#fd = fd;
+    this.#outdated = false;
     this.#name = name;
     this.#committed = header.length;
     this.#begun = Date.now();
     this.expire(this.#begun);
+  }
+
+  #header(first: number, rules: readonly string[]): Buffer {
+    const { channel, sources, counters, channels = [], outcomes = [] } = this.#options;
+    return formatHeader({
+      version: 1,
+      channel,
+      epoch: this.#epoch,
+      first,
+      created: Date.now(),
+      sources,
+      rules,
+      counters,
+      channels,
+      outcomes,
+    });
   }
 
   #endSegment(): void {
@@ -285,6 +318,8 @@ function recover(directory: string): Found {
   const recovery = {
     sources: newest?.header.sources ?? [],
     counters: newest?.header.counters ?? [],
+    channels: newest?.header.channels ?? [],
+    outcomes: newest?.header.outcomes ?? [],
     mark: newest?.mark,
     cut,
   };

@@ -23,12 +23,12 @@ import {
   STAMP_LOW,
   TYPE,
 } from '../event/layout.js';
+import { civil, restOfSecond, setCivil, wholeSeconds } from '../event/time.js';
 
 /** How a timestamp in Unix nanoseconds is sent. */
 export type Timestamps = 'datetime' | 'nanoseconds';
 
 const COMMA = 0x2c;
-const BILLION = 1e9;
 const SEND = Buffer.from('SEND ');
 
 /**
@@ -72,37 +72,17 @@ export function writeSend(
 
 /** Writes `YYYY-MM-DDTHH:MM:SSZ,microseconds` of a 64-bit count of nanoseconds since 1970. */
 function writeUnixTime(out: Uint8Array, to: number, high: number, low: number): number {
-  // Long division by 10^9 in 16-bit limbs: every partial dividend fits a double exactly.
-  const t1 = (high % BILLION) * 65536 + (low >>> 16);
-  const t2 = (t1 % BILLION) * 65536 + (low & 0xffff);
-  const seconds =
-    Math.floor(high / BILLION) * 0x1_0000_0000 +
-    Math.floor(t1 / BILLION) * 65536 +
-    Math.floor(t2 / BILLION);
-  const microseconds = Math.floor((t2 % BILLION) / 1000);
+  const seconds = wholeSeconds(high, low);
+  const microseconds = Math.floor(restOfSecond(high, low) / 1000);
   const days = Math.floor(seconds / 86400);
   const rest = seconds - days * 86400;
-  // Civil date from days, counted from 0000-03-01 in eras of 400 years.
-  const shifted = days + 719468;
-  const era = Math.floor(shifted / 146097);
-  const dayOfEra = shifted - era * 146097;
-  const yearOfEra = Math.floor(
-    (dayOfEra -
-      Math.floor(dayOfEra / 1460) +
-      Math.floor(dayOfEra / 36524) -
-      Math.floor(dayOfEra / 146096)) /
-      365,
-  );
-  const dayOfYear =
-    dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
-  const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
+  setCivil(days);
   let i = writeDatetime(
     out,
     to,
-    yearOfEra + era * 400 + (month <= 2 ? 1 : 0),
-    month,
-    dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1,
+    civil.year,
+    civil.month,
+    civil.day,
     Math.floor(rest / 3600),
     Math.floor((rest % 3600) / 60),
     rest % 60,

@@ -11,16 +11,25 @@ import {
   typeTokens,
 } from './tokens.js';
 
+/** Classes of a match; those that came by a family need not have every type of the match. */
+export interface Classes {
+  readonly numbers: readonly number[];
+  readonly byFamily: ReadonlySet<number>;
+}
+
 /**
  * Class numbers of `class: CLASS1.MEASUREMENT`, `class: [10, "@SECURITY"]`.
  *
  * @throws DocumentError with the nearest known token
  */
-export function parseClasses(field: Field): number[] {
+export function parseClasses(field: Field): Classes {
   const classes = new Set<number>();
+  const named = new Set<number>();
   for (const item of field.oneOrMore()) {
     if (!item.isText) {
-      classes.add(item.integer(0, 65535));
+      const number = item.integer(0, 65535);
+      classes.add(number);
+      named.add(number);
       continue;
     }
     const token = item.text();
@@ -31,9 +40,30 @@ export function parseClasses(field: Field): number[] {
         throw item.error(`unknown class '${token}'${didYouMean(token, known)}`);
       }
       classes.add(number);
+      if (!token.startsWith('@')) named.add(number);
     }
   }
-  return [...classes];
+  const numbers = [...classes];
+  return { numbers, byFamily: new Set(numbers.filter((number) => !named.has(number))) };
+}
+
+/** One class, by number or token. */
+export function parseClass(field: Field): number {
+  if (field.isText && field.text().startsWith('@')) {
+    throw field.error(`${field.path} is one class, not a family`);
+  }
+  if (field.isList) throw field.error(`${field.path} is one class, not a list`);
+  return parseClasses(field).numbers[0]!;
+}
+
+/** One type, by number or by its token in one of the classes, where it must mean the same. */
+export function parseType(field: Field, classes: readonly number[] | undefined): number {
+  if (field.isList) throw field.error(`${field.path} is one type, not a list`);
+  if (!field.isText) return field.integer(0, 65535);
+  if (!classes) throw field.error('a type token means something only within a class: name it');
+  const [first, ...rest] = new Set(classes.map((vscpClass) => typeOf(field, vscpClass)));
+  if (rest.length > 0) throw field.error('the token means different types: write the number');
+  return first!;
 }
 
 /**
@@ -44,17 +74,38 @@ export function parseClasses(field: Field): number[] {
  */
 export function parseTypes(
   field: Field,
-  classes: readonly number[] | undefined,
+  classes: Classes | undefined,
 ): [ReadonlySet<number>, readonly number[] | undefined][] {
   const items = field.oneOrMore();
   if (items.every((item) => !item.isText)) {
-    return [[new Set(items.map((item) => item.integer(0, 65535))), classes]];
+    return [[new Set(items.map((item) => item.integer(0, 65535))), classes?.numbers]];
   }
   if (!classes) throw field.error('a type token means something only within a class: add class');
-  return classes.map((vscpClass) => [
-    new Set(items.map((item) => (item.isText ? typeOf(item, vscpClass) : item.integer(0, 65535)))),
+  const parts = classes.numbers.map((vscpClass): [Set<number>, readonly number[]] => [
+    typesWithin(items, vscpClass, classes),
     [vscpClass],
   ]);
+  return parts.filter(([types]) => types.size > 0);
+}
+
+/** A class that came by its family is passed over by a token that is no type of it. */
+function typesWithin(items: readonly Field[], vscpClass: number, classes: Classes): Set<number> {
+  const types = new Set<number>();
+  for (const item of items) {
+    if (!item.isText) types.add(item.integer(0, 65535));
+    else if (knows(vscpClass, item.text()) || !isPassedOver(item.text(), vscpClass, classes)) {
+      types.add(typeOf(item, vscpClass));
+    }
+  }
+  return types;
+}
+
+function isPassedOver(token: string, vscpClass: number, { numbers, byFamily }: Classes): boolean {
+  return byFamily.has(vscpClass) && numbers.some((other) => knows(other, token));
+}
+
+function knows(vscpClass: number, token: string): boolean {
+  return typeNames(vscpClass).has(token) || (typeTokens.has(token) && isTypeOf(token, vscpClass));
 }
 
 function typeOf(item: Field, vscpClass: number): number {

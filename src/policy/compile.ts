@@ -1,7 +1,10 @@
 /** Compiles active policies into tables: class and type choose a short list of arms to try. */
 import { didYouMean } from '../document/nearest.js';
 import { type Arm, armsMeet, contains, type NumberSet } from './match.js';
+import { compileData, type DataTests } from './data-tests.js';
 import type { Policy, Rule } from './policy.js';
+import type { Schedule } from './schedule.js';
+import { signatureOf } from './signature.js';
 
 /** Bits of a small integer name the channels; V8 keeps 31-bit integers unboxed. */
 export const MAX_CHANNELS = 30;
@@ -27,10 +30,16 @@ export interface CompiledArm {
   readonly sources: Uint8Array;
   /** Eight 32-bit words per alternative: value and mask of each of four; empty: every GUID. */
   readonly guids: Int32Array;
+  /** What it asks of the data; undefined: nothing. */
+  readonly data: DataTests | undefined;
+  readonly schedule: Schedule | undefined;
+  /** First instant at which it no longer matches, ms since 1970; of a forbid, never. */
+  readonly expires: number;
 }
 
 export interface Compiled {
   readonly scope: Scope;
+  /** By name, so that nothing depends on the order in which they were written. */
   readonly rules: readonly Rule[];
   readonly arms: readonly CompiledArm[];
   readonly classGroup: Uint16Array;
@@ -67,10 +76,22 @@ export function compilePolicies(policies: readonly Policy[], scope: Scope, now: 
       throw field.error(`policy '${policy.id}' expired: its last day was ${last}`);
     }
   }
-  const rules = policies.flatMap((policy) => policy.rules);
-  for (const rule of rules) checkNames(rule, scope);
-  refuseDisagreement(rules);
-  const pairs = rules.flatMap((rule, index) => rule.arms.map((arm) => ({ rule, index, arm })));
+  const rules = policies
+    .flatMap((policy) => policy.rules)
+    .sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+  for (const rule of rules) {
+    checkNames(rule, scope);
+    if (rule.effect === 'forbid' && rule.expires <= now) {
+      const last = new Date(rule.expires - 1).toISOString().slice(0, 10);
+      throw rule.places
+        .get('expires')!
+        .error(`forbid '${rule.name}' expired, its last day was ${last}: renew it, or take it out`);
+    }
+  }
+  refuseDisagreement(rules, now);
+  const pairs = rules.flatMap((rule, index) =>
+    rule.expires <= now ? [] : rule.arms.map((arm) => ({ rule, index, arm })),
+  );
   // Forbids first, so that a list says early whether anything can still be permitted.
   pairs.sort((a, b) => Number(a.rule.effect === 'permit') - Number(b.rule.effect === 'permit'));
   const arms = pairs.map(({ rule, index, arm }) => compileArm(rule, index, arm, scope));
@@ -170,7 +191,13 @@ class Lists {
 }
 
 function decidesAlone(arm: CompiledArm): boolean {
-  return arm.priorities === 0xff && arm.guids.length === 0 && !arm.sources.includes(0);
+  return (
+    arm.priorities === 0xff &&
+    arm.guids.length === 0 &&
+    !arm.sources.includes(0) &&
+    arm.data === undefined &&
+    arm.schedule === undefined
+  );
 }
 
 function checkNames(rule: Rule, scope: Scope): void {
@@ -184,25 +211,37 @@ function checkNames(rule: Rule, scope: Scope): void {
   }
 }
 
+/** A period in which all that repeats has been: weekdays, and both changes of a zone's offset. */
+const LOOKAHEAD = 2 * 366 * 86_400_000;
+
 /** Rules have no order, so two permits that match one event must send the same. */
-function refuseDisagreement(rules: readonly Rule[]): void {
-  const permits = rules.filter((rule) => rule.effect === 'permit');
-  permits.forEach((a, i) => {
-    for (const b of permits.slice(i + 1)) {
-      const shared = a.to?.find(({ text }) => b.to?.some((other) => other.text === text));
-      if (shared === undefined || sameEmit(a, b)) continue;
-      if (a.arms.some((x) => b.arms.some((y) => armsMeet(x, y)))) {
+function refuseDisagreement(rules: readonly Rule[], now: number): void {
+  const permits = rules
+    .filter(({ effect, expires }) => effect === 'permit' && expires > now)
+    .map((rule) => ({ rule, sends: signatureOf([rule.emit, rule.limits]) }));
+  permits.forEach(({ rule: a, sends }, i) => {
+    for (const { rule: b, sends: other } of permits.slice(i + 1)) {
+      if (sends === other) continue;
+      const shared = a.to?.find(({ text }) => b.to?.some((name) => name.text === text));
+      if (shared === undefined) continue;
+      const until = Math.min(a.expires, b.expires, now + lookahead(a, b, now));
+      if (a.arms.some((x) => b.arms.some((y) => armsMeet(x, y, { from: now, until })))) {
+        const what = signatureOf(a.emit) === signatureOf(b.emit) ? 'limits' : 'emit';
         throw b.field.error(
           `permits '${a.name}' and '${b.name}' match the same events for channel ` +
-            `'${shared.text}' but differ in emit`,
+            `'${shared.text}' but differ in ${what}`,
         );
       }
     }
   });
 }
 
-function sameEmit(a: Rule, b: Rule): boolean {
-  return (['priority', 'guid', 'time', 'data'] as const).every((k) => a.emit[k] === b.emit[k]);
+/** How far the schedules of two rules have to be compared: beyond their last dates nothing is new. */
+function lookahead(a: Rule, b: Rule, now: number): number {
+  const last = [...a.arms, ...b.arms]
+    .flatMap(({ schedule }) => schedule?.dates ?? [])
+    .reduce((latest, dates) => Math.max(latest, (dates.last + 2) * 86_400_000), now);
+  return Math.max(LOOKAHEAD, last - now);
 }
 
 function compileArm(rule: Rule, index: number, arm: Arm, scope: Scope): CompiledArm {
@@ -223,6 +262,9 @@ function compileArm(rule: Rule, index: number, arm: Arm, scope: Scope): Compiled
     priorities: arm.priorities,
     sources: Uint8Array.from(scope.sources, (name) => Number(arm.sources?.has(name) ?? true)),
     guids,
+    data: compileData(arm),
+    schedule: arm.schedule,
+    expires: rule.effect === 'permit' ? rule.expires : Infinity,
   };
 }
 

@@ -1,4 +1,5 @@
 /** Decides events in their binary form against compiled policies, without allocating. */
+import { decodeFields, Fields, isMeasurement } from '../event/fields.js';
 import {
   CLASS,
   DATA,
@@ -15,9 +16,31 @@ import {
   writeU32,
 } from '../event/layout.js';
 import type { Compiled } from './compile.js';
+import { Emission } from './emission.js';
+import { type Keyring, Shared } from './pseudonym.js';
+import { Memory, Outlet } from './outlet.js';
+import { EMITTED, type Sink } from './outcome.js';
+import { isOpen } from './schedule.js';
+import { signatureOf } from './signature.js';
+import { Budget } from './streams.js';
 
 /** The rule of a denial that no forbid explains: nothing permits the event. */
 export const DEFAULT_DENY = -1;
+/** What `decide` returns for a value that is no number: such an event is refused, not matched. */
+export const NOT_FINITE = -1;
+
+const MINUTE = 60_000;
+/** A clock that is set back by less, ms, is a clock that is being adjusted. */
+const ADJUSTED = 1000;
+
+/** How an engine begins. */
+export interface Beginning {
+  /** The clock: ms since 1970. No window that began before it is opened again. */
+  readonly now: number;
+  /** Rate buckets are full and no clock was before, as of a relay that has been running for long. */
+  readonly settled?: boolean;
+  readonly budget?: Budget;
+}
 
 export class Engine {
   readonly compiled: Compiled;
@@ -25,6 +48,8 @@ export class Engine {
   readonly permittedBy: Int32Array;
   /** After `decide` returned 0: the forbid that won, or DEFAULT_DENY. */
   deniedBy = DEFAULT_DENY;
+  /** After `decide`: what the event's data carries, if its class is a measurement. */
+  readonly fields = new Fields();
 
   readonly #rule: Int32Array;
   readonly #permit: Uint8Array;
@@ -36,11 +61,35 @@ export class Engine {
   readonly #guidStart: Int32Array;
   readonly #guidEnd: Int32Array;
   readonly #guids: Int32Array;
+  /** By arm: whether its schedule is open and its rule has not expired. */
+  readonly #active: Uint8Array;
+  /** By arm: whether it asks something of the data. */
+  readonly #asks: Uint8Array;
+  /** Arms of which `#active` changes with time. */
+  readonly #timed: readonly number[];
   readonly #emit: Uint8Array;
+  readonly #channelCount: number;
+  /** By rule * channels + channel; undefined: the rule sends fields as they are, or zero. */
+  readonly #outlets: readonly (Outlet | undefined)[];
+  readonly #windowed: readonly Outlet[];
+  readonly #periods: readonly number[];
+  readonly #budget: Budget;
+  /** Never goes back; ms since 1970. */
+  #clock: number;
+  #behind = false;
+  #minute = NaN;
+  /** When the next windows end. */
+  #due = Infinity;
 
-  constructor(compiled: Compiled) {
-    const { arms, scope } = compiled;
+  /**
+   * @param keyring gives the keys of pseudonyms
+   * @throws Error of the keyring
+   */
+  constructor(compiled: Compiled, keyring: Keyring, beginning: Beginning) {
+    const { arms, scope, rules } = compiled;
     this.compiled = compiled;
+    this.#clock = beginning.now;
+    this.#budget = beginning.budget ?? new Budget();
     this.permittedBy = new Int32Array(Math.max(scope.channels.length, 1));
     this.#rule = Int32Array.from(arms, ({ rule }) => rule);
     this.#permit = Uint8Array.from(arms, ({ permit }) => Number(permit));
@@ -57,14 +106,121 @@ export class Engine {
       at += guids.length;
       this.#guidEnd[i] = at;
     });
-    this.#emit = Uint8Array.from(
-      compiled.rules,
-      ({ emit }) =>
-        (emit.priority ? PRIORITY : 0) |
-        (emit.guid ? GUIDS : 0) |
-        (emit.time ? TIME : 0) |
-        (emit.data ? BYTES : 0),
+    this.#asks = Uint8Array.from(arms, ({ data }) => Number(data !== undefined));
+    this.#active = new Uint8Array(arms.length).fill(1);
+    this.#timed = [...arms.keys()].filter(
+      (arm) => arms[arm]!.schedule !== undefined || arms[arm]!.expires < Infinity,
     );
+    this.#emit = Uint8Array.from(
+      rules,
+      ({ emit }) =>
+        (emit.priority === 'keep' ? PRIORITY : 0) |
+        (emit.guid === 'keep' ? GUIDS : 0) |
+        (emit.time === 'keep' ? TIME : 0) |
+        (emit.data === 'keep' ? BYTES : 0),
+    );
+    this.#channelCount = scope.channels.length;
+    const since = beginning.settled === true ? -Infinity : beginning.now;
+    this.#outlets = this.#makeOutlets(keyring, since);
+    this.#windowed = this.#outlets.filter(
+      (outlet) => outlet?.rule.emit.window !== undefined,
+    ) as Outlet[];
+    this.#periods = [...new Set(rules.flatMap(({ emit }) => emit.window?.every ?? []))];
+    this.#setDue();
+    this.#openArms(beginning.now);
+  }
+
+  #makeOutlets(keyring: Keyring, since: number): (Outlet | undefined)[] {
+    const { rules, scope } = this.compiled;
+    const shared = new Shared(keyring);
+    return rules.flatMap((rule, index) => {
+      const named = new Set(rule.effect === 'permit' ? rule.to!.map(({ text }) => text) : []);
+      const emission = rule.effect === 'permit' ? new Emission(rule, shared) : undefined;
+      if (!emission || emission.plain) return scope.channels.map(() => undefined);
+      const { name, arms, emit, limits, expires } = rule;
+      return scope.channels.map((channelName, channel) => {
+        if (!named.has(channelName)) return undefined;
+        const does = [name, channelName, arms, emit, limits, expires, emission.fingerprint];
+        const signature = signatureOf(does);
+        const memory = new Memory(this.#budget, since);
+        return new Outlet(rule, index, channel, emission, memory, signature);
+      });
+    });
+  }
+
+  /** The clock was there already: no window is opened again that began before `time`. */
+  notBefore(time: number): void {
+    this.#clock = Math.max(this.#clock, time);
+    this.#setDue();
+  }
+
+  /**
+   * Takes over what rules remember that are the same in an engine that this one replaces; the open
+   * windows of all others are given up and counted.
+   */
+  inherit(from: Engine, sink: Pick<Sink, 'count'>): void {
+    const own = new Map(this.#outlets.map((outlet) => [outlet?.signature, outlet]));
+    for (const outlet of from.#outlets) {
+      if (!outlet) continue;
+      const heir = own.get(outlet.signature);
+      if (heir) heir.memory = outlet.memory;
+      else outlet.interrupt(sink);
+    }
+    this.#clock = Math.max(this.#clock, from.#clock);
+    this.#setDue();
+  }
+
+  /**
+   * Turns to the time at which the next events are decided, and ends the windows that are over.
+   *
+   * @param now the machine's clock, ms since 1970
+   * @returns false while the sink takes no more: to be called again
+   */
+  advance(now: number, sink: Sink): boolean {
+    const behind = now < this.#clock - ADJUSTED;
+    if (behind && !this.#behind) this.interrupt(sink);
+    this.#behind = behind;
+    if (now > this.#clock) this.#clock = now;
+    if (Math.floor(now / MINUTE) !== this.#minute) this.#openArms(now);
+    if (this.#clock < this.#due) return true;
+    for (const outlet of this.#windowed) if (!outlet.close(this.#clock, sink)) return false;
+    this.#setDue();
+    return true;
+  }
+
+  /** Gives up the windows that are open. */
+  interrupt(sink: Pick<Sink, 'count'>): void {
+    for (const outlet of this.#windowed) outlet.interrupt(sink);
+  }
+
+  /** Whether the machine's clock is behind the times at which events were decided already. */
+  get behind(): boolean {
+    return this.#behind;
+  }
+
+  /** When the next of the windows that are open ends, ms since 1970; Infinity if none is. */
+  nextEnd(): number {
+    let next = Infinity;
+    for (const outlet of this.#windowed) next = Math.min(next, outlet.ends);
+    return next;
+  }
+
+  /** Windows begin at multiples of their length: so do those that end next. */
+  #setDue(): void {
+    this.#due = Infinity;
+    for (const every of this.#periods) {
+      this.#due = Math.min(this.#due, (Math.floor(this.#clock / every) + 1) * every);
+    }
+  }
+
+  #openArms(now: number): void {
+    const { arms } = this.compiled;
+    this.#minute = Math.floor(now / MINUTE);
+    for (const arm of this.#timed) {
+      const { schedule, expires } = arms[arm]!;
+      this.#active[arm] = Number(now < expires && (!schedule || isOpen(schedule, now)));
+    }
+    for (const outlet of this.#outlets) outlet?.sweep(this.#clock);
   }
 
   /**
@@ -83,14 +239,19 @@ export class Engine {
    * Decides the event whose binary form stands at `at`.
    *
    * @param source index into the scope's sources
-   * @returns one bit for each channel that it may go to
+   * @returns one bit for each channel that it may go to, or NOT_FINITE
    */
   decide(body: Uint8Array, at: number, source: number): number {
     const { classGroup, typeGroup, typeGroups, pairs, lists } = this.compiled;
-    const pair =
-      classGroup[readU16(body, at + CLASS)]! * typeGroups + typeGroup[readU16(body, at + TYPE)]!;
+    const vscpClass = readU16(body, at + CLASS);
+    const pair = classGroup[vscpClass]! * typeGroups + typeGroup[readU16(body, at + TYPE)]!;
     const list = pairs[pair]!;
     this.deniedBy = DEFAULT_DENY;
+    let known = isMeasurement(vscpClass);
+    if (known) {
+      decodeFields(body, at, this.fields);
+      if (this.fields.notFinite) return NOT_FINITE;
+    }
     if (list === 0) return 0;
     const priority = 1 << priorityOf(readU16(body, at + HEAD));
     let forbidden = 0;
@@ -100,15 +261,26 @@ export class Engine {
       const arm = lists[i]!;
       if ((this.#priorities[arm]! & priority) === 0) continue;
       if (this.#sources[arm * this.#sourceCount + source] === 0) continue;
+      if (this.#active[arm] === 0) continue;
       const channels = this.#channels[arm]!;
       if (this.#permit[arm] === 1) {
         const fresh = channels & ~forbidden & ~permitted;
         if (fresh === 0 || !this.#matchesGuid(body, at, arm)) continue;
+        if (this.#asks[arm] === 1) {
+          if (!known) decodeFields(body, at, this.fields);
+          known = true;
+          if (!this.#matchesData(body, at, arm)) continue;
+        }
         permitted |= fresh;
         for (let bits = fresh; bits !== 0; bits &= bits - 1) {
           this.permittedBy[31 - Math.clz32(bits & -bits)] = this.#rule[arm]!;
         }
       } else if (this.#matchesGuid(body, at, arm)) {
+        if (this.#asks[arm] === 1) {
+          if (!known) decodeFields(body, at, this.fields);
+          known = true;
+          if (!this.#matchesData(body, at, arm)) continue;
+        }
         if (this.deniedBy === DEFAULT_DENY) this.deniedBy = this.#rule[arm]!;
         forbidden |= channels;
       }
@@ -117,12 +289,31 @@ export class Engine {
   }
 
   /**
-   * Rebuilds a permitted event in place as `rule` sends it: head is the priority alone, obid is 0,
+   * Sends the event that `decide` has permitted for a channel, or keeps it back, as its rule says.
+   *
+   * @param sink has been opened for the channel
+   * @returns what became of it, as an index of OUTCOMES
+   */
+  pass(body: Uint8Array, at: number, channel: number, source: number, sink: Sink): number {
+    const rule = this.permittedBy[channel]!;
+    const outlet = this.#outlets[rule * this.#channelCount + channel];
+    if (outlet) {
+      return outlet.take(body, at, this.fields, source, this.#clock, this.#behind, sink);
+    }
+    const { buffer, at: to } = sink;
+    const length = DATA + readU16(body, at + SIZE);
+    for (let i = 0; i < length; i++) buffer[to + i] = body[at + i]!;
+    sink.append(this.#rebuild(buffer, to, rule), source, rule, false);
+    return EMITTED;
+  }
+
+  /**
+   * Rebuilds an event in place as a plain rule sends it: head is the priority alone, obid is 0,
    * and what the rule does not keep is zero.
    *
    * @returns the length of the binary form
    */
-  rebuild(body: Uint8Array, at: number, rule: number): number {
+  #rebuild(body: Uint8Array, at: number, rule: number): number {
     const emit = this.#emit[rule]!;
     const head = readU16(body, at + HEAD);
     writeU16(body, at + HEAD, (emit & PRIORITY) === 0 ? 0 : head & 0xe0);
@@ -134,6 +325,10 @@ export class Engine {
     if ((emit & GUIDS) === 0) body.fill(0, at + GUID, at + GUID + 16);
     if ((emit & BYTES) === 0) writeU16(body, at + SIZE, 0);
     return DATA + readU16(body, at + SIZE);
+  }
+
+  #matchesData(body: Uint8Array, at: number, arm: number): boolean {
+    return this.compiled.arms[arm]!.data!.match(this.fields, readU16(body, at + SIZE));
   }
 
   #matchesGuid(body: Uint8Array, at: number, arm: number): boolean {

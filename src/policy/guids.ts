@@ -3,6 +3,9 @@ import type { Field } from '../document/document.js';
 import { parseGuid } from '../event/guid.js';
 import type { GuidCube, NumberSet } from './match.js';
 
+/** The named lists of a file, and whether something names them. */
+export type Lists = ReadonlyMap<string, { readonly field: Field; used: boolean }>;
+
 /**
  * GUID patterns: `"FF:FF:..:10/96"`, a whole GUID, a list of them, `{ in: $list }`, or
  * `{ value: GUID, mask: GUID }`.
@@ -10,7 +13,7 @@ import type { GuidCube, NumberSet } from './match.js';
  * @param lists the file's named lists
  * @throws DocumentError
  */
-export function parseGuids(field: Field, lists: ReadonlyMap<string, Field>): GuidCube[] {
+export function parseGuids(field: Field, lists: Lists): GuidCube[] {
   if (!field.isMap) return field.oneOrMore().map((item) => parsePattern(item));
   const keys = field.record(['in', 'value', 'mask']);
   if (keys.in) {
@@ -19,7 +22,8 @@ export function parseGuids(field: Field, lists: ReadonlyMap<string, Field>): Gui
       const name = keys.in.text().slice(1);
       const list = lists.get(name);
       if (!list) throw keys.in.error(`no list is named '${name}'; lists: ${names(lists)}`);
-      return parseGuids(list, new Map());
+      list.used = true;
+      return parseGuids(list.field, new Map());
     }
     return keys.in.oneOrMore().map((item) => parsePattern(item));
   }
@@ -31,11 +35,12 @@ export function parseGuids(field: Field, lists: ReadonlyMap<string, Field>): Gui
   return [{ value: value.map((byte, i) => byte & mask[i]!), mask }];
 }
 
-function names(lists: ReadonlyMap<string, Field>): string {
+function names(lists: Lists): string {
   return lists.size === 0 ? 'none' : [...lists.keys()].join(', ');
 }
 
-function guidOf(field: Field): Uint8Array {
+/** A whole GUID. */
+export function guidOf(field: Field): Uint8Array {
   try {
     return parseGuid(field.text());
   } catch (error) {
@@ -43,7 +48,8 @@ function guidOf(field: Field): Uint8Array {
   }
 }
 
-function parsePattern(field: Field): GuidCube {
+/** A GUID, or a prefix of GUIDs as `FF:FF:10/24`. */
+export function parsePattern(field: Field): GuidCube {
   const text = field.text();
   const slash = text.indexOf('/');
   if (slash < 0) return { value: guidOf(field), mask: new Uint8Array(16).fill(255) };

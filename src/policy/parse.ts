@@ -1,22 +1,28 @@
 /** Parses a policy file, strictly: what is not understood is an error with file:line:column. */
-import { type Field, parseDocument } from '../document/document.js';
-import { parseClasses, parseTypes } from './classes.js';
-import { parseGuids, parseRaw } from './guids.js';
-import { type Arm, EVERY, type NumberSet } from './match.js';
-import { EMIT_ALL, type Emit, type Name, type Policy, type Rule } from './policy.js';
+import { DocumentError, type Field, parseDocument } from '../document/document.js';
+import { type Lists, parseGuids } from './guids.js';
+import { parseEmit, parseLimits } from './parse-emit.js';
+import { parseMatch, parseNames } from './parse-match.js';
+import { MAX_FED, parseTest } from './parse-test.js';
+import { EMIT_ALL, type Policy, type Rule, type TestCase } from './policy.js';
 
 export const MAX_RULES = 4096;
+export const MAX_TESTS = 4096;
 const DAY = 86_400_000;
+
+/** Collects what is wrong; without it, the first thing that is wrong is thrown. */
+type Problems = DocumentError[] | undefined;
 
 /**
  * Parses one policy file.
  *
  * @param file the name that errors carry
+ * @param problems collects what is wrong in single rules and tests, which are then left out
  * @throws DocumentError
  */
-export function parsePolicy(text: string, file: string): Policy {
+export function parsePolicy(text: string, file: string, problems?: DocumentError[]): Policy {
   const root = parseDocument(text, file);
-  const keys = root.record(['schema', 'policy', 'lists', 'rules']);
+  const keys = root.record(['schema', 'policy', 'lists', 'rules', 'assert', 'tests']);
   root.need(keys.schema, 'schema').choice(['tidegate-policy/v1']);
   const about = root.need(keys.policy, 'policy');
   const head = about.record(['id', 'revision', 'owner', 'expires']);
@@ -26,21 +32,51 @@ export function parsePolicy(text: string, file: string): Policy {
   const fields = root.need(keys.rules, 'rules').list();
   const excess = fields[MAX_RULES];
   if (excess) throw excess.error(`more than ${MAX_RULES} rules: spread them over several files`);
-  const rules = fields.map((field) => parseRule(field, id, lists));
-  const seen = new Set<string>();
-  for (const rule of rules) {
-    if (seen.has(rule.name)) throw rule.field.error(`a second rule named '${rule.name}'`);
-    seen.add(rule.name);
-  }
+  const rules = each(fields, problems, (field) => parseRule(field, id, lists));
+  refuseTwins(rules, (rule) => rule.name, 'rule', problems);
+  if (keys.assert) attempt(problems, () => refuseAssert(keys.assert!, lists));
+  const names = new Set(rules.map(({ name }) => name));
   return {
     id,
     revision: about.need(head.revision, 'revision').integer(0, Number.MAX_SAFE_INTEGER),
     owner: head.owner?.text(),
     expires: head.expires ? parseExpiry(head.expires) : Infinity,
     rules,
+    tests: keys.tests ? parseTests(keys.tests, id, names, problems) : [],
     idField,
     expiresField: head.expires,
+    lists: [...lists].map(([name, { field, used }]) => ({ name, field, used })),
   };
+}
+
+function attempt<T>(problems: Problems, work: () => T): T[] {
+  try {
+    return [work()];
+  } catch (error) {
+    if (!problems || !(error instanceof DocumentError)) throw error;
+    problems.push(error);
+    return [];
+  }
+}
+
+function each<T>(fields: readonly Field[], problems: Problems, parse: (field: Field) => T): T[] {
+  return fields.flatMap((field) => attempt(problems, () => parse(field)));
+}
+
+function refuseTwins<T extends { readonly field: Field }>(
+  items: readonly T[],
+  nameOf: (item: T) => string,
+  what: string,
+  problems: Problems,
+): void {
+  const seen = new Set<string>();
+  for (const item of items) {
+    const name = nameOf(item);
+    attempt(problems, () => {
+      if (seen.has(name)) throw item.field.error(`a second ${what} named '${name}'`);
+    });
+    seen.add(name);
+  }
 }
 
 /** `2027-03-31`: the last day, UTC, on which it is valid. */
@@ -53,92 +89,87 @@ function parseExpiry(field: Field): number {
   return time + DAY;
 }
 
-function parseLists(field: Field | undefined): ReadonlyMap<string, Field> {
-  const lists = new Map<string, Field>();
+function parseLists(field: Field | undefined): Lists {
+  const lists = new Map<string, { readonly field: Field; used: boolean }>();
   for (const [name, list] of field?.entries() ?? []) {
     if (!/^[A-Za-z]\w{0,63}$/.test(name)) {
       throw list.keyError(`'${name.slice(0, 64)}' is no list name: letters, digits and _`);
     }
     parseGuids(list, new Map());
-    lists.set(name, list);
+    lists.set(name, { field: list, used: false });
   }
   return lists;
 }
 
-function parseRule(field: Field, policy: string, lists: ReadonlyMap<string, Field>): Rule {
-  const keys = field.record(['name', 'effect', 'to', 'reason', 'match', 'emit']);
+function parseRule(field: Field, policy: string, lists: Lists): Rule {
+  const keys = field.record([
+    'name',
+    'effect',
+    'to',
+    'reason',
+    'expires',
+    'match',
+    'emit',
+    'limits',
+  ]);
   const name = `${policy}/${field.need(keys.name, 'name').name()}`;
   const effect = field.need(keys.effect, 'effect').choice(['permit', 'forbid']);
-  keys.reason?.text();
   if (effect === 'permit') field.need(keys.to, 'to');
   else if (keys.emit) throw keys.emit.error('a forbid sends nothing: it has no emit');
-  const match = field.need(keys.match, 'match');
-  const { source } = match.record(MATCH_KEYS);
-  const sources = source && parseNames(source);
+  else if (keys.limits) throw keys.limits.error('a forbid sends nothing: it has no limits');
+  const match = parseMatch(field.need(keys.match, 'match'), effect, lists);
+  const [emit, emitKeys] = keys.emit ? parseEmit(keys.emit, match.arms) : [EMIT_ALL, {}];
   return {
     name,
     effect,
     to: keys.to && parseNames(keys.to),
-    sources,
-    arms: parseMatch(match, sources, lists),
-    emit: keys.emit ? parseEmit(keys.emit) : EMIT_ALL,
+    sources: match.sources,
+    reason: keys.reason?.text(),
+    expires: keys.expires ? parseExpiry(keys.expires) : Infinity,
+    arms: match.arms,
+    emit,
+    limits: keys.limits ? parseLimits(keys.limits) : { rate: undefined, size: undefined },
     field,
+    places: placesOf({ '': keys, 'match.': match.keys, 'emit.': emitKeys }),
   };
 }
 
-function parseNames(field: Field): Name[] {
-  return field.oneOrMore().map((item) => ({ text: item.name(), field: item }));
+function placesOf(
+  groups: Readonly<Record<string, Readonly<Partial<Record<string, Field>>>>>,
+): ReadonlyMap<string, Field> {
+  const places = new Map<string, Field>();
+  for (const [prefix, keys] of Object.entries(groups)) {
+    for (const [key, field] of Object.entries(keys)) if (field) places.set(prefix + key, field);
+  }
+  return places;
 }
 
-const MATCH_KEYS = ['any', 'source', 'priority', 'class', 'type', 'guid', 'raw'] as const;
+const CLAIMS = ['never', 'only', 'output'] as const;
 
-function parseMatch(
+/** Claims over all events are proved or refused, never sampled; until they can be proved, refused. */
+function refuseAssert(field: Field, lists: Lists): never {
+  for (const claim of field.list()) {
+    const keys = claim.record(CLAIMS);
+    if (Object.keys(keys).length !== 1) {
+      throw claim.error(`a claim is one of ${CLAIMS.join(', ')}`);
+    }
+    for (const body of Object.values(keys)) parseMatch(body, 'permit', lists);
+  }
+  throw field.keyError('assert is not yet provable: tidegate does not load what it cannot prove');
+}
+
+function parseTests(
   field: Field,
-  sources: readonly Name[] | undefined,
-  lists: ReadonlyMap<string, Field>,
-): Arm[] {
-  const keys = field.record(MATCH_KEYS);
-  const given = Object.keys(keys).length;
-  if (keys.any) {
-    if (!keys.any.boolean()) throw keys.any.error(`leave '${keys.any.path}' out, or write true`);
-    if (given > 1) throw keys.any.error("'any: true' stands alone");
-  } else if (given === 0) {
-    throw field.error("an empty match: to match every event, write 'any: true'");
-  }
-  if (keys.raw && (keys.class ?? keys.type ?? keys.guid ?? keys.priority)) {
-    throw keys.raw.error("'raw' says priority, class, type and guid: name it or them");
-  }
-  const common = { sources: sources && new Set(sources.map(({ text }) => text)) };
-  if (keys.raw) return [{ ...common, ...parseRaw(keys.raw) }];
-  const priorities = keys.priority ? parsePriorities(keys.priority) : 0xff;
-  const guids = keys.guid && parseGuids(keys.guid, lists);
-  const classes = keys.class && parseClasses(keys.class);
-  const rest = { ...common, priorities, guids };
-  if (!keys.type) return [{ ...rest, classes: asSet(classes), types: EVERY }];
-  const arms: Arm[] = [];
-  for (const [types, scope] of parseTypes(keys.type, classes)) {
-    arms.push({ ...rest, classes: asSet(scope), types: { values: types } });
-  }
-  return arms;
-}
-
-function asSet(classes: readonly number[] | undefined): NumberSet {
-  return classes ? { values: new Set(classes) } : EVERY;
-}
-
-function parsePriorities(field: Field): number {
-  return field.oneOrMore().reduce((bits, item) => bits | (1 << item.integer(0, 7)), 0);
-}
-
-function parseEmit(field: Field): Emit {
-  const keys = field.record(['priority', 'guid', 'time', 'data']);
-  if (Object.keys(keys).length === 0) throw field.error('an empty emit: name what is kept');
-  const keeps = (part: Field | undefined): boolean => part?.choice(['keep', 'zero']) === 'keep';
-  return {
-    // Zero is the highest priority, not the absence of one: it must be asked for by name.
-    priority: keys.priority === undefined || keeps(keys.priority),
-    guid: keeps(keys.guid),
-    time: keeps(keys.time),
-    data: keeps(keys.data),
-  };
+  policy: string,
+  rules: ReadonlySet<string>,
+  problems: Problems,
+): TestCase[] {
+  const fields = field.list();
+  const excess = fields[MAX_TESTS];
+  if (excess) throw excess.error(`more than ${MAX_TESTS} tests: spread them over several files`);
+  const tests = each(fields, problems, (test) => parseTest(test, policy, rules));
+  refuseTwins(tests, (test) => test.name, 'test', problems);
+  const fed = tests.reduce((sum, { feed }) => sum + feed.reduce((n, s) => n + s.repeat, 0), 0);
+  if (fed > MAX_FED) throw field.error(`the tests feed ${fed} events; at most ${MAX_FED}`);
+  return tests;
 }

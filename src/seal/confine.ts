@@ -55,6 +55,7 @@ export class Confines {
       case 'dial':
         return this.#dialMounts;
       case 'valve':
+      case 'checker':
         return [];
       case 'gate':
         return [

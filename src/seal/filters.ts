@@ -140,6 +140,7 @@ export const FILTERS = {
     ...RUNTIME,
   ]),
   gate: new Map<Syscall, Rule>([...allow('write', 'writev'), ...WRITE_FILES, ...RUNTIME]),
+  checker: new Map<Syscall, Rule>([...allow('write', 'writev'), ...OPEN_READ_ONLY, ...RUNTIME]),
   upper: new Map<Syscall, Rule>([
     ...allow('write', 'writev', 'inotify_init1', 'inotify_add_watch', 'inotify_rm_watch'),
     ...WRITE_FILES,

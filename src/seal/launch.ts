@@ -19,7 +19,7 @@ import { compileFilter } from './filters.js';
 import { Process } from './process.js';
 import { type Peer, PERL, receiver } from './receive.js';
 import { bubblewrap, type Mount, plainCommand, type Program, sealedProgram } from './sandbox.js';
-import { checkGrants, type Role } from './table.js';
+import { checkGrants, type Role, ROLES } from './table.js';
 import { boundView, plainView, type View } from './view.js';
 
 /** What a process is started with. */
@@ -117,7 +117,7 @@ export class Launcher {
     }
     this.view = view;
     if (obstacle === undefined) {
-      for (const role of ['lower', 'valve', 'gate', 'dial', 'upper'] as const) {
+      for (const role of ROLES) {
         this.#filters.set(role, this.#keep(compileFilter(role, architecture()!).program));
         const { command, mounts } = (substitute ?? sealedProgram)(role);
         this.#programs.set(role, { command, mounts: mounts.map((mount) => this.#placed(mount)) });

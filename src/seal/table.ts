@@ -12,6 +12,7 @@ export type { Role };
 export type Grant =
   | 'socket' // the handed-over connection, descriptor 0
   | 'settings' // read-only file
+  | 'policies' // read-only file, which the supervisor rewrites
   | 'password' // read-only file
   | 'key' // read-only file
   | 'ca' // read-only file
@@ -23,10 +24,14 @@ export type Grant =
 const TABLE: Readonly<Record<Role, readonly Grant[]>> = {
   lower: ['settings', 'password', 'messages'],
   valve: ['socket', 'pipe-out'],
-  gate: ['settings', 'pipes-in'],
+  gate: ['settings', 'policies', 'pipes-in'],
+  checker: ['settings'],
   dial: ['settings', 'messages'],
   upper: ['socket', 'settings', 'password', 'key', 'ca', 'cert'],
 };
+
+/** All that are started in sandboxes. */
+export const ROLES = Object.keys(TABLE) as readonly Role[];
 
 /** What a sandbox has beside the read-only system, Node.js and the process's own code. */
 export interface Surroundings {
@@ -40,6 +45,7 @@ export const SURROUNDINGS: Readonly<Record<Role, Surroundings>> = {
   lower: { network: true, packages: true },
   valve: { network: false, packages: false },
   gate: { network: false, packages: true },
+  checker: { network: false, packages: true },
   dial: { network: true, packages: true },
   upper: { network: false, packages: true },
 };
@@ -47,6 +53,7 @@ export const SURROUNDINGS: Readonly<Record<Role, Surroundings>> = {
 /** Where each grant goes; a socket and the messages are no files. */
 const NUMBERS: Readonly<Partial<Record<Grant, number>>> = {
   settings: FD.settings,
+  policies: FD.policies,
   password: FD.password,
   key: FD.key,
   ca: FD.ca,
@@ -76,7 +83,7 @@ export function checkGrants(
   const grants = TABLE[role];
   const numbers = numbersOf(role);
   const granted = (fd: number): boolean =>
-    numbers.includes(fd) || (grants.includes('pipes-in') && fd >= FD.pipe);
+    numbers.includes(fd) || (grants.includes('pipes-in') && fd >= FD.pipe && fd < FD.policies);
   const wrong = files.filter((fd) => !granted(fd)).map((fd) => `descriptor ${fd} too many`);
   wrong.push(...numbers.filter((fd) => !files.includes(fd)).map((fd) => `no descriptor ${fd}`));
   if (socket !== grants.includes('socket')) wrong.push(socket ? 'a socket' : 'no socket');

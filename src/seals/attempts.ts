@@ -283,6 +283,8 @@ export function attemptsOf(role: Role, scene: Scene, pipe: number): Attempt[] {
         ...noNetwork(scene),
         ...all,
       ]);
+    case 'checker':
+      return toAttempts([...noNetwork(scene), ...all]);
     case 'upper':
       return toAttempts([...files(scene), ...noNetwork(scene), ...all, ...connectionOnly(scene)]);
     case 'lower':

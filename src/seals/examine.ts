@@ -72,6 +72,7 @@ function subjectsOf(config: Config): Subject[] {
     ...linked('lower', config.lowers),
     ...linked('valve', config.lowers),
     { role: 'gate', index: 0, name: undefined, key: 'gate' },
+    { role: 'checker', index: 0, name: undefined, key: 'checker' },
     ...linked('dial', config.uppers),
     ...linked('upper', config.uppers),
   ];
@@ -237,6 +238,7 @@ class Examiner {
         ...Array.from({ length: pipes }, (_, i) => {
           return `${FD.pipe + i} pipe ${role === 'gate' ? 'r' : 'w'}`;
         }),
+        ...numbers.filter((fd) => fd > FD.pipe).map((fd) => `${fd} file r`),
         ...(channel ? [`${FD.messages} socket rw`, `${FD.handles} socket rw`] : []),
       ],
       keeper: [connected ? '0 socket rw' : '0 /dev/null r', '1 pipe w', '2 pipe w'],

@@ -2,7 +2,7 @@
  * supervisor: starts the relay's processes and restarts what dies.
  *
  * HOLDS       the process table; both ends of every pipe, for life; secrets until they are passed on
- * READS       the configuration; the fixed messages of lower and dial (a handle); log lines
+ * READS       the configuration, the policies, again at SIGHUP; the fixed messages of lower and dial (a handle); log lines
  * WRITES      the log of the whole; the status of the whole
  * NEVER       reads a byte of a handed-over socket; opens a connection; parses an event
  * ON FAILURE  a broken configuration: it does not start; its own death: the kernel kills them all
@@ -35,6 +35,7 @@ try {
   };
   process.on('SIGTERM', (signal) => void stop(signal));
   process.on('SIGINT', (signal) => void stop(signal));
+  process.on('SIGHUP', () => relay.reload());
   relay.start();
   log.info({ event: 'started', config: config.file }, 'relay started');
 } catch (error) {

@@ -1,14 +1,17 @@
 /** The relay as the supervisor sees it: pipes, one gate, and a link for each lower and each upper. */
 import { randomInt } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Checked } from '../config/check.js';
+import { join, resolve } from 'node:path';
+import { type Checked, scopeOfConfig } from '../config/check.js';
 import type { Config, FileReference, LowerConfig, UpperConfig } from '../config/config.js';
 import { openSecret } from '../config/secret.js';
+import { type PolicyText, writeBundle } from '../wire/bundle.js';
+import { readDescriptor } from '../wire/descriptor.js';
 import { replaceJson } from '../wire/file.js';
 import type { Logger } from '../wire/log.js';
 import { FD } from '../wire/fd.js';
 import {
+  type CheckerSettings,
   type DialSettings,
   type GateSettings,
   type LowerSettings,
@@ -24,11 +27,14 @@ import type { Role } from '../seal/table.js';
 import { Link } from './link.js';
 import { lockFile } from './lock.js';
 import { collectLog } from './logs.js';
+import { Reload } from './reload.js';
 import { readUsage } from './usage.js';
 
 const STATUS_EVERY = 500;
 /** A gate that died is started anew after this many ms. */
 const GATE_RESTART = 250;
+/** Characters of what a check says that are kept. */
+const MAX_VERDICT = 16 * 1024;
 /** Told to stop, the processes have this many ms before they are killed. */
 const GRACE = 5000;
 /** Between two looks at the machine's name resolution, ms. */
@@ -36,7 +42,6 @@ const NAMES_EVERY = 2000;
 
 export class Relay {
   readonly #config: Config;
-  readonly #checked: Checked;
   readonly #log: Logger;
   readonly #pipes: Map<string, Pipe>;
   readonly #launcher: Launcher;
@@ -44,6 +49,9 @@ export class Relay {
   readonly #lowers: readonly Link[];
   readonly #uppers: readonly Link[];
   readonly #settings = new Map<string, number>();
+  /** The policies in force: the supervisor rewrites what the gate can read only. */
+  readonly #bundle: Pipe;
+  readonly #reload: Reload;
   readonly #running = new Map<Process, { process: Role; name?: string; started: number }>();
   readonly #started = Date.now();
   #gate: Process | undefined;
@@ -53,7 +61,6 @@ export class Relay {
   /** @throws Error of the file system, or if the state is in use: nothing has been started then */
   constructor(config: Config, checked: Checked, log: Logger) {
     this.#config = config;
-    this.#checked = checked;
     this.#log = log;
     const own = join(config.state, 'supervisor');
     mkdirSync(own, { recursive: true, mode: 0o700 });
@@ -65,11 +72,25 @@ export class Relay {
       ...config.uppers.flatMap(({ name }) => [`dial ${name}`, `upper ${name}`]),
     ];
     const run = join(config.state, 'run');
-    this.#pipes = makePipes(run, [...pipes, ...logs]);
+    this.#pipes = makePipes(run, [...pipes, ...logs, 'verdict']);
+    this.#bundle = openBoth(join(run, 'policies'));
+    writeBundle(this.#bundle.write, { policies: checked.policies, keys: checked.keys });
     this.#launcher = new Launcher(run);
     this.#reportSeals();
     this.#confines = new Confines(config, this.#launcher);
     for (const name of logs) collectLog(this.#pipe(name).read, name);
+    this.#reload = new Reload({
+      config,
+      log,
+      check: (policies, lines) => this.#check(policies, lines),
+      hand: (bundle) => writeBundle(this.#bundle.write, bundle),
+      changed: () => this.#writeStatus(),
+    });
+    const verdict = this.#pipe('verdict').read;
+    readDescriptor(verdict, 16 * 1024, {
+      data: (chunk) => this.#verdict(Buffer.from(chunk).toString('utf8')),
+      ended: () => undefined,
+    });
     this.#lowers = config.lowers.map((lower, i) => this.#lowerLink(lower, i));
     this.#uppers = config.uppers.map((upper, i) => this.#upperLink(upper, i));
   }
@@ -97,6 +118,35 @@ export class Relay {
     for (const link of this.#uppers) link.stop();
     await this.#untilGone(() => this.#uppers.flatMap((link) => link.processes), deadline);
     this.#writeStatus();
+  }
+
+  /** Reads the policies anew, and puts them in force if nothing is wrong with them. */
+  reload(): void {
+    if (!this.#stopping) this.#reload.ask();
+  }
+
+  #verdict: (text: string) => void = () => undefined;
+
+  #check(policies: readonly PolicyText[], lines: (text: string) => void): Process {
+    let room = MAX_VERDICT;
+    this.#verdict = (text) => {
+      const taken = text.slice(0, room);
+      room -= taken.length;
+      lines(taken);
+    };
+    const settings: CheckerSettings = { policies, ...scopeOfConfig(this.#config) };
+    const fd = openOnce(
+      join(this.#config.state, 'run', 'checked'),
+      JSON.stringify({ checker: settings }),
+    );
+    try {
+      const start = { ...this.#confines.of('checker'), files: { [FD.settings]: fd } };
+      const child = this.#launcher.launch({ ...start, args: [], log: this.#pipe('verdict').write });
+      this.#note(child, 'checker');
+      return child;
+    } finally {
+      closeSync(fd);
+    }
   }
 
   async #untilGone(processes: () => readonly Process[], deadline: number): Promise<void> {
@@ -129,10 +179,7 @@ export class Relay {
   #settingsFile(name: string, settings: Partial<Settings>): number {
     let fd = this.#settings.get(name);
     if (fd === undefined) {
-      const path = join(this.#config.state, 'run', 'settings');
-      writeFileSync(path, JSON.stringify(settings), { mode: 0o600 });
-      fd = openSync(path, 'r');
-      unlinkSync(path);
+      fd = openOnce(join(this.#config.state, 'run', 'settings'), JSON.stringify(settings));
       this.#settings.set(name, fd);
     }
     return fd;
@@ -152,10 +199,14 @@ export class Relay {
     } finally {
       for (const fd of opened) closeSync(fd);
     }
-    const known = { process: role, ...(name === undefined ? {} : { name }), started: Date.now() };
+    this.#note(child, role, name);
+    return child;
+  }
+
+  #note(child: Process, process: Role, name?: string): void {
+    const known = { process, ...(name === undefined ? {} : { name }), started: Date.now() };
     this.#running.set(child, known);
     child.onGone(() => this.#running.delete(child));
-    return child;
   }
 
   #startGate(): void {
@@ -167,11 +218,11 @@ export class Relay {
         retain,
         directory: this.#confines.state.journal(i).path,
       })),
-      policies: this.#checked.policies,
       directory: this.#confines.state.gate.path,
     };
     const files: Record<number, number> = {
       [FD.settings]: this.#settingsFile('gate', { gate: settings }),
+      [FD.policies]: this.#bundle.read,
     };
     config.lowers.forEach(({ name }, i) => {
       files[FD.pipe + i] = this.#pipe(`pipe ${name}`).read;
@@ -274,6 +325,8 @@ export class Relay {
       replaceJson(join(this.#config.state, 'supervisor', 'status.json'), {
         process: 'supervisor',
         time: Date.now(),
+        config: resolve(this.#config.file),
+        ...(this.#reload.status ? { reload: this.#reload.status } : {}),
         seals: describeSeals(this.#launcher.obstacle),
         gate: { state: this.#gate ? 'up' : 'down', starts: this.#gateStarts },
         lowers: this.#lowers.map((link) => link.describe()),
@@ -284,6 +337,22 @@ export class Relay {
       this.#log.debug({ err: error }, 'cannot write the status');
     }
   }
+}
+
+/** A file that is unlinked at once, open at both ends. */
+function openBoth(path: string): Pipe {
+  const write = openSync(path, 'wx', 0o600);
+  const read = openSync(path, 'r');
+  unlinkSync(path);
+  return { read, write };
+}
+
+/** A file with that text, unlinked at once. */
+function openOnce(path: string, text: string): number {
+  writeFileSync(path, text, { mode: 0o600 });
+  const fd = openSync(path, 'r');
+  unlinkSync(path);
+  return fd;
 }
 
 /** Opens all or none. */

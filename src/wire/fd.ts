@@ -11,6 +11,8 @@ export const FD = {
   cert: 7,
   /** valve: the pipe to the gate; gate: the first of the pipes from the valves. */
   pipe: 8,
+  /** gate: the policies in force, a file that changes; behind the pipes of 64 valves. */
+  policies: 72,
   /** bubblewrap: the seccomp filter, and where it says which process it made; closed before that. */
   filter: 80,
   info: 81,

@@ -1,5 +1,6 @@
 /** What the supervisor hands to each process at its start: settings and secrets, by descriptor. */
 import { closeSync, fstatSync, readSync } from 'node:fs';
+import type { PolicyText } from './bundle.js';
 import { FD } from './fd.js';
 
 export interface LowerSettings {
@@ -25,9 +26,15 @@ export interface GateSettings {
     readonly directory: string;
     readonly retain: { readonly size: number; readonly age: number };
   }[];
-  readonly policies: readonly { readonly file: string; readonly text: string }[];
   /** Where the gate's status file goes. */
   readonly directory: string;
+}
+
+/** What is to be checked before it replaces the policies in force. */
+export interface CheckerSettings {
+  readonly policies: readonly PolicyText[];
+  readonly sources: readonly string[];
+  readonly channels: readonly string[];
 }
 
 export interface UpperSettings {
@@ -47,6 +54,7 @@ export interface Settings {
   readonly lower: LowerSettings;
   readonly dial: DialSettings;
   readonly gate: GateSettings;
+  readonly checker: CheckerSettings;
   readonly upper: UpperSettings;
 }
 

@@ -21,6 +21,43 @@ export interface Decision {
   readonly rule: string;
 }
 
+export interface ChannelStatus {
+  readonly channel: string;
+  readonly journalled: number;
+  /** permitted = emitted + absorbed + open + withheld; emitted is what was journalled. */
+  readonly permitted: number;
+  readonly emitted: number;
+  /** By kind and by reason; those that are zero are left out. */
+  readonly absorbed: Readonly<Record<string, number>>;
+  /** Samples in windows that have not ended. */
+  readonly open: number;
+  readonly withheld: Readonly<Record<string, number>>;
+}
+
+/** The policies in force. */
+export interface PolicyStatus {
+  /** SHA-256 of their texts, in hex. */
+  readonly digest: string;
+  /** In force since then, ms since 1970. */
+  readonly since: number;
+  readonly policies: readonly { readonly id: string; readonly revision: number }[];
+  /** Policies that came later, and why they were not taken. */
+  readonly refused?: { readonly digest: string; readonly reason: string; readonly time: number };
+}
+
+/** The last reload that was asked for. */
+export interface ReloadStatus {
+  /** Reloads asked for since the supervisor began. */
+  readonly count: number;
+  /** handed: checked, and on its way to the gate, whose status has the last word. */
+  readonly state: 'checking' | 'refused' | 'handed';
+  readonly time: number;
+  /** Of what was handed on. */
+  readonly digest?: string;
+  /** Why it was refused; lines. */
+  readonly reason?: string;
+}
+
 export interface GateStatus {
   /** ms since 1970; another one is another gate. */
   readonly started: number;
@@ -30,7 +67,8 @@ export interface GateStatus {
   readonly sources: Readonly<Record<string, SourceStatus>>;
   /** The counters of record that this gate continued at its start. */
   readonly continued: Readonly<Record<string, SourceStatus>>;
-  readonly channels: readonly { readonly channel: string; readonly journalled: number }[];
+  readonly channels: readonly ChannelStatus[];
+  readonly policy: PolicyStatus;
   readonly recent: {
     readonly permitted: readonly Decision[];
     readonly denied: readonly Decision[];
@@ -59,6 +97,9 @@ export interface SealStatus {
 
 export interface SupervisorStatus {
   readonly time: number;
+  /** Path of the configuration. */
+  readonly config: string;
+  readonly reload?: ReloadStatus;
   readonly seals: readonly SealStatus[];
   readonly lowers: readonly LinkStatus[];
   readonly uppers: readonly LinkStatus[];

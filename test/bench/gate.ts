@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makePipes } from '../../src/seal/pipes.js';
 import { readUsage } from '../../src/supervisor/usage.js';
+import { writeBundle } from '../../src/wire/bundle.js';
 import { FD } from '../../src/wire/fd.js';
 import { type GateSettings } from '../../src/wire/settings.js';
 import { readGateStatus } from '../../src/wire/status.js';
@@ -23,15 +24,17 @@ export async function runGate(count: number): Promise<Run> {
         retain: { size: 2 ** 32, age: 86_400_000 },
       },
     ],
-    policies: [{ file: 'policy.yaml', text: makePolicy(false) }],
     directory: join(directory, 'gate'),
   };
   writeFileSync(join(directory, 'settings'), JSON.stringify({ gate: settings }));
   const pipe = makePipes(join(directory, 'run'), ['pipe']).get('pipe')!;
   const settingsFd = openSync(join(directory, 'settings'), 'r');
   const stdio: (number | 'ignore' | 'inherit')[] = ['ignore', 'ignore', 'ignore', settingsFd];
-  for (let fd = 4; fd < FD.pipe; fd++) stdio[fd] = 'ignore';
+  for (let fd = 4; fd < FD.policies; fd++) stdio[fd] = 'ignore';
   stdio[FD.pipe] = pipe.read;
+  const policies = openSync(join(directory, 'policies'), 'w+');
+  writeBundle(policies, { policies: [{ file: 'policy.yaml', text: makePolicy(false) }], keys: {} });
+  stdio[FD.policies] = policies;
   const gate = spawn(process.execPath, [join(DIST, 'gate/main.js'), 'tidegate'], { stdio });
   const feeder = fileURLToPath(new URL('./feeder.js', import.meta.url));
   const feed = spawn(process.execPath, [feeder, String(count)], {
@@ -65,6 +68,7 @@ export async function runGate(count: number): Promise<Run> {
     throw new Error(`the sums do not hold: ${JSON.stringify(plant)}`);
   }
   closeSync(settingsFd);
+  closeSync(policies);
   rmSync(directory, { recursive: true, force: true });
   return { seconds, cpu: { gate: usage.cpu - before.cpu }, memory: usage.memory };
 }

@@ -5,6 +5,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child.js';
+import { runEngine } from './engine.js';
 import { runGate } from './gate.js';
 import { makeLines, PERMITTED_SHARE } from './lines.js';
 import { enterNamespace } from './namespace.js';
@@ -125,6 +126,11 @@ console.log(
 console.log(
   `${''.padEnd(44)} ${'events/s'.padStart(10)}  ${'p50/p99 ms'.padStart(11)}  ${'MiB'.padStart(5)}  CPU µs per event`,
 );
+const engine = Array.from({ length: RUNS }, () => runEngine(2 * MILLION));
+engine[0]!.forEach(({ name }, i) => {
+  const ns = median(engine.map((figures) => figures[i]!.ns));
+  console.log(`${`deciding alone: ${name}`.padEnd(56)} ${ns.toFixed(0).padStart(5)} ns CPU`);
+});
 await measure('gate alone, 40 % permitted, fdatasync', 4 * MILLION, () => runGate(4 * MILLION));
 await measureBoth('whole path saturated, 40 % permitted', 2 * MILLION, (sealed) =>
   runSaturated(2 * MILLION, PERMITTED_SHARE, 400_000, sealed),

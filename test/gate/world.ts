@@ -4,13 +4,15 @@ import type { AuditLog } from '../../src/audit/audit.js';
 import { describeCounters } from '../../src/gate/counters.js';
 import { Intake } from '../../src/gate/intake.js';
 import { Ledger } from '../../src/gate/ledger.js';
+import { Outflow } from '../../src/gate/outflow.js';
 import { BODY, readU64, RULE, SEQUENCE, SOURCE } from '../../src/journal/format.js';
 import { JournalReader } from '../../src/journal/reader.js';
-import { compilePolicies } from '../../src/policy/compile.js';
+import { type Compiled, compilePolicies } from '../../src/policy/compile.js';
 import { Engine } from '../../src/policy/engine.js';
 import { parsePolicy } from '../../src/policy/parse.js';
 import { formatEvent } from '../../src/event/event.js';
 import { type Frame, type Totals, zeroTotals } from '../../src/wire/frame.js';
+import { hmacOf } from '../../src/wire/hmac.js';
 import type { GateSettings } from '../../src/wire/settings.js';
 
 export const SOURCES = ['north', 'south'] as const;
@@ -40,17 +42,26 @@ rules:
 `,
 ];
 
+/** Pseudonyms of a gate in pieces have one key. */
+const keyring = (path: string) => hmacOf(`key of ${path}`);
+
 /** What a gate is made of; `restart` is what its successor finds. */
 export class World {
   readonly settings: GateSettings;
-  readonly engine: Engine;
+  engine: Engine;
   ledger: Ledger;
+  outflow: Outflow;
   intake: Intake;
-  readonly #rules: readonly string[];
+  readonly #compiled: Compiled;
   readonly #audit: AuditLog;
   readonly #readers: JournalReader[];
 
-  constructor(directory: string, audit?: AuditLog, channels: readonly string[] = CHANNELS) {
+  constructor(
+    directory: string,
+    audit?: AuditLog,
+    channels: readonly string[] = CHANNELS,
+    policies: readonly string[] = POLICIES,
+  ) {
     this.settings = {
       sources: SOURCES,
       channels: channels.map((name) => ({
@@ -58,19 +69,18 @@ export class World {
         directory: join(directory, name),
         retain: { size: 2 ** 30, age: Infinity },
       })),
-      policies: [],
       directory,
     };
-    const compiled = compilePolicies(
-      POLICIES.map((text, i) => parsePolicy(text, `${i}.yaml`)),
+    this.#compiled = compilePolicies(
+      policies.map((text, i) => parsePolicy(text, `${i}.yaml`)),
       { sources: SOURCES, channels },
       Date.now(),
     );
-    this.engine = new Engine(compiled);
-    this.#rules = compiled.rules.map(({ name }) => name);
+    this.engine = this.#begin();
     this.#audit = audit ?? { append: () => undefined };
-    this.ledger = new Ledger(this.settings, this.#rules, this.#audit);
-    this.intake = new Intake(this.engine, this.ledger.journals, this.ledger.counters);
+    this.ledger = this.#open();
+    this.outflow = new Outflow(this.ledger.journals, this.ledger.outcomes);
+    this.intake = new Intake(this.engine, this.outflow, this.ledger.counters);
     this.#readers = this.settings.channels.map(
       (channel) => new JournalReader(channel.directory, { epoch: 0, sequence: 0 }),
     );
@@ -79,8 +89,25 @@ export class World {
   /** Ends the gate as kill -9 would, and starts the next. */
   restart(): void {
     this.close();
-    this.ledger = new Ledger(this.settings, this.#rules, this.#audit);
-    this.intake = new Intake(this.engine, this.ledger.journals, this.ledger.counters);
+    this.ledger = this.#open();
+    this.engine = this.#begin();
+    this.engine.notBefore(this.ledger.lastTime);
+    this.outflow = new Outflow(this.ledger.journals, this.ledger.outcomes);
+    this.intake = new Intake(this.engine, this.outflow, this.ledger.counters);
+  }
+
+  #begin(): Engine {
+    return new Engine(this.#compiled, keyring, { now: 0 });
+  }
+
+  #open(): Ledger {
+    const rules = this.#compiled.rules.map(({ name }) => name);
+    return new Ledger(this.settings, rules, this.#audit);
+  }
+
+  /** Turns to a time, and sends what windows have gathered until then. */
+  advance(now: number): void {
+    while (!this.intake.advance(now)) this.commit(now);
   }
 
   commit(now: number): boolean {

@@ -5,6 +5,8 @@ import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { DATA, MAX_BODY } from '../../src/event/layout.js';
 import {
+  MARK,
+  sealRecord,
   checkRecord,
   EVENT_OVERHEAD,
   formatHeader,
@@ -45,11 +47,19 @@ function double(value: number): Buffer {
 
 await t.test('a segment is, byte for byte, what the format says', (t) => {
   const directory = t.testdir();
-  const writer = openWriter(directory);
+  const writer = openWriter(directory, {
+    channels: ['public'],
+    outcomes: ['permitted', 'emitted'],
+  });
   const event = { ...numbered(7), source: 0x0102, rule: 0x0304 };
   append(writer, [event]);
   writer.flush();
-  writer.commit(0x1_0000_0005, TIME, [Float64Array.of(1, 2, 3), Float64Array.of(4, 5, 6)]);
+  writer.commit(
+    0x1_0000_0005,
+    TIME,
+    [Float64Array.of(1, 2, 3), Float64Array.of(4, 5, 6)],
+    [Float64Array.of(7, 8)],
+  );
   writer.close();
   const file = readFileSync(join(directory, '0000000000000001-00000001.tgj'));
 
@@ -68,6 +78,8 @@ await t.test('a segment is, byte for byte, what the format says', (t) => {
       sources: ['north', 'south'],
       rules: ['p/a', 'p/b'],
       counters: ['in', 'out', 'lost'],
+      channels: ['public'],
+      outcomes: ['permitted', 'emitted'],
     },
   );
   t.equal(file.readUInt32BE(12 + length), crc32(file.subarray(0, 12 + length)));
@@ -91,6 +103,9 @@ await t.test('a segment is, byte for byte, what the format says', (t) => {
     number(2, 2), // vectors
     number(2, 3), // numbers in each
     ...[1, 2, 3, 4, 5, 6].map(double),
+    number(2, 1), // vectors of the channels
+    number(2, 2),
+    ...[7, 8].map(double),
   ]);
   t.equal(
     file.toString('hex', 12 + length + 4),
@@ -111,17 +126,30 @@ await t.test('every number that a double holds exactly survives as u64', (t) => 
   t.end();
 });
 
+const vectors = fc.tuple(fc.nat(5), fc.nat(30)).chain(([count, width]) =>
+  fc.array(fc.float64Array({ minLength: width, maxLength: width }), {
+    minLength: count,
+    maxLength: count,
+  }),
+);
+
+await t.test('a mark of an older gate has no vectors of channels', (t) => {
+  const bytes = Buffer.alloc(200);
+  const mark = { sequence: 1, batch: 2, time: 3, counters: [Float64Array.of(4)], outcomes: [] };
+  const length = writeMark(bytes, 0, mark) - 4;
+  sealRecord(bytes, 0, length, MARK);
+  t.equal(checkRecord(bytes, 0, length), length);
+  t.same(readMark(bytes, 0), mark);
+  t.end();
+});
+
 await t.test('a mark survives, at any place of a buffer', (t) => {
   const mark = fc.record({
     sequence: fc.maxSafeNat(),
     batch: fc.maxSafeNat(),
     time: fc.double({ noNaN: true }),
-    counters: fc.tuple(fc.nat(5), fc.nat(40)).chain(([sources, width]) =>
-      fc.array(fc.float64Array({ minLength: width, maxLength: width }), {
-        minLength: sources,
-        maxLength: sources,
-      }),
-    ),
+    counters: vectors,
+    outcomes: vectors,
   });
   fc.assert(
     fc.property(mark, fc.nat(9), (mark, at) => {

@@ -157,7 +157,7 @@ await t.test('a mark that names other records than those before it is none', (t)
     const writer = openWriter(directory);
     write(writer, entries.slice(0, 3));
     writer.close();
-    const length = writeMark(mark, 0, { sequence, batch: 99, time: 0, counters: [] });
+    const length = writeMark(mark, 0, { sequence, batch: 99, time: 0, counters: [], outcomes: [] });
     appendFileSync(join(directory, segmentName(1, 1)), mark.subarray(0, length));
     const again = openWriter(directory);
     t.equal(again.sequence, 3);

@@ -96,14 +96,20 @@ await t.test('a batch that is rolled back leaves no byte and no gap', (t) => {
 
 await t.test('the counters of record survive in the last mark, whoever wrote it', (t) => {
   const directory = t.testdir();
-  const first = openWriter(directory, { sources: ['a', 'b'], counters: ['x', 'y'] });
+  const first = openWriter(directory, {
+    sources: ['a', 'b'],
+    counters: ['x', 'y'],
+    channels: ['open'],
+    outcomes: ['u', 'v'],
+  });
   t.equal(first.recovery.mark, undefined);
   t.same(first.recovery.sources, []);
   append(first, entries.slice(0, 3));
   first.flush();
   first.commit(1, 10, [Float64Array.of(1, 1), Float64Array.of(1, 1)]);
   first.flush();
-  first.commit(7, 20.5, [Float64Array.of(1, 2), Float64Array.of(3, 2 ** 53)]);
+  const counters = [Float64Array.of(1, 2), Float64Array.of(3, 2 ** 53)];
+  first.commit(7, 20.5, counters, [Float64Array.of(5, 6)]);
   first.close();
   // The second writes no mark at all: the next one looks further back.
   openWriter(directory, { sources: ['c'], counters: ['z'] }).close();
@@ -111,17 +117,34 @@ await t.test('the counters of record survive in the last mark, whoever wrote it'
   t.same(third.recovery, {
     sources: ['a', 'b'],
     counters: ['x', 'y'],
-    mark: {
-      sequence: 3,
-      batch: 7,
-      time: 20.5,
-      counters: [Float64Array.of(1, 2), Float64Array.of(3, 2 ** 53)],
-    },
+    channels: ['open'],
+    outcomes: ['u', 'v'],
+    mark: { sequence: 3, batch: 7, time: 20.5, counters, outcomes: [Float64Array.of(5, 6)] },
     cut: 0,
   });
   t.equal(third.sequence, 3);
   t.same(segments(directory), [segmentName(1, 1), segmentName(4, 3)]);
   third.close();
+  t.end();
+});
+
+await t.test('records of other rules begin a segment that names them', (t) => {
+  const directory = t.testdir();
+  const writer = openWriter(directory, { rules: ['p/a', 'p/b'] });
+  write(writer, entries.slice(0, 2));
+  writer.setRules(['q/z']);
+  // Too long for any header: the rules before stay.
+  t.throws(() => writer.setRules(['r'.repeat(2 ** 20)]), RangeError);
+  write(writer, []);
+  write(writer, entries.slice(2, 3));
+  const reader = new JournalReader(directory, { epoch: 0, sequence: 0 });
+  t.equal(reader.read(), 2);
+  t.same(reader.header?.rules, ['p/a', 'p/b']);
+  t.equal(reader.read(), 1);
+  t.same(reader.header?.rules, ['q/z']);
+  t.equal(reader.read(), 0);
+  reader.close();
+  writer.close();
   t.end();
 });
 

@@ -1,5 +1,6 @@
 /** A second policy evaluator, slow and plain, that works from what a file says. */
-import { eventPriority, type VscpEvent } from '../../src/event/event.js';
+import type { VscpEvent } from '../../src/event/event.js';
+import { naiveFields } from '../event/naive-fields.js';
 
 /** A GUID pattern with its meaning beside its spelling. */
 export interface Pattern {
@@ -20,6 +21,39 @@ export interface Match {
     readonly patterns: readonly Pattern[];
   };
   readonly raw?: { readonly filter: Quad; readonly mask: Quad };
+  readonly sensor?: Bytes;
+  readonly zone?: Bytes;
+  readonly subzone?: Bytes;
+  /** Names of UNITS. */
+  readonly unit?: readonly string[];
+  readonly value?: Bounds;
+  readonly size?: number | Span;
+  readonly time?: Times;
+}
+
+/** `{ ge, le }` of whole numbers. */
+export interface Span {
+  readonly ge?: number;
+  readonly le?: number;
+}
+
+export type Bytes = readonly number[] | Span;
+
+export interface Bounds {
+  readonly unit: string;
+  readonly ge?: number;
+  readonly gt?: number;
+  readonly le?: number;
+  readonly lt?: number;
+}
+
+export interface Times {
+  readonly zone: 'UTC' | 'Europe/Berlin';
+  /** `05:00-22:00` */
+  readonly daily?: readonly string[];
+  readonly days?: readonly string[];
+  /** `2026-12-24..2026-12-31`, or one day */
+  readonly dates?: readonly string[];
 }
 
 export interface Quad {
@@ -31,11 +65,48 @@ export interface Quad {
 
 export type Word = 'keep' | 'zero';
 
+export interface Pseudonym {
+  readonly pseudonym: { readonly key_file: string; readonly prefix: string };
+}
+
+export interface ValueWords {
+  readonly unit: string;
+  readonly fn?: 'mean' | 'min' | 'max' | 'last';
+  readonly clamp?: Span;
+  readonly round?: number;
+}
+
+export type Key = 'guid' | 'sensor' | 'zone' | 'subzone' | 'source';
+
+/** `emit` as it is written; durations as TIMES spells them. */
 export interface EmitWords {
-  readonly priority?: Word;
-  readonly guid?: Word;
-  readonly time?: Word;
-  readonly data?: Word;
+  readonly priority?: Word | number;
+  readonly class?: number;
+  readonly type?: number;
+  readonly guid?: string | Pseudonym;
+  readonly time?: Word | 'relay' | { readonly floor: string; readonly of?: 'event' | 'relay' };
+  readonly data?: Word | readonly number[];
+  readonly value?: 'keep' | ValueWords;
+  readonly sensor?: Word | number;
+  readonly zone?: Word | number;
+  readonly subzone?: Word | number;
+  readonly window?: {
+    readonly every: string;
+    readonly per: readonly Key[];
+    readonly min_samples?: number;
+  };
+  readonly deadband?: {
+    readonly change: number;
+    readonly unit: string;
+    readonly per?: readonly Key[];
+    readonly refresh?: string;
+  };
+}
+
+export interface LimitWords {
+  readonly rate?: string;
+  readonly burst?: number;
+  readonly size?: number;
 }
 
 export interface NaiveRule {
@@ -44,6 +115,9 @@ export interface NaiveRule {
   readonly to?: readonly string[];
   readonly match: Match;
   readonly emit?: EmitWords;
+  readonly limits?: LimitWords;
+  /** Last valid day, UTC. */
+  readonly expires?: string;
 }
 
 /** Class tokens and families, from the specification by hand. */
@@ -51,6 +125,10 @@ export const CLASS_WORDS: Readonly<Record<string, readonly number[]>> = {
   '@SECURITY': [2, 514, 1034],
   '@PROTOCOL': [0, 512, 1024],
   '@ALARM': [1, 513],
+  '@MEASUREMENT': [10, 11, 12, 13, 14]
+    .concat([60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74])
+    .flatMap((n) => [n, n + 512])
+    .concat([1040, 1060]),
   'CLASS1.SECURITY': [2],
   'CLASS1.MEASUREMENT': [10],
   VSCP_CLASS1_MEASUREMENT: [10],
@@ -74,6 +152,10 @@ export function classesOf(words: readonly (string | number)[]): number[] {
   return words.flatMap((word) => (typeof word === 'number' ? [word] : CLASS_WORDS[word]!));
 }
 
+export function priorityOf({ head }: VscpEvent): number {
+  return Math.floor(head / 32) % 8;
+}
+
 export function guidOf(event: VscpEvent): bigint {
   return event.guid.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
 }
@@ -95,11 +177,214 @@ export function matchesClassAndType(match: Match, vscpClass: number, type: numbe
   return ((type ^ filter.type) & mask.type) === 0;
 }
 
-export function matches(match: Match, event: VscpEvent, source: string): boolean {
-  const { sources, priorities, guid, raw } = match;
+/** Units by type, in the order of their codes; SI and the usual definitions. */
+export const UNITS: Readonly<Record<number, readonly string[]>> = {
+  4: ['second', 'millisecond'],
+  6: ['kelvin', 'celsius', 'fahrenheit'],
+  16: ['volt'],
+  51: ['metre', 'foot', 'inch'],
+};
+
+/** A fraction of whole numbers; the lower one above zero. */
+export type Ratio = readonly [bigint, bigint];
+
+/** The very number that a double is. */
+export function exactly(value: number): Ratio {
+  let [n, d] = [value, 1n];
+  for (; !Number.isInteger(n); n *= 2) d *= 2n;
+  return [BigInt(n), d];
+}
+
+/** What the shortest decimal of a double says. */
+export function decimal(value: number): Ratio {
+  const [digits = '', exponent = '0'] = String(value).split('e');
+  const [whole = '', part = ''] = digits.split('.');
+  const power = Number(exponent) - part.length;
+  const n = BigInt(whole + part);
+  return power < 0 ? [n, 10n ** BigInt(-power)] : [n * 10n ** BigInt(power), 1n];
+}
+
+export const add = ([a, b]: Ratio, [c, d]: Ratio): Ratio => [a * d + c * b, b * d];
+export const times = ([a, b]: Ratio, [c, d]: Ratio): Ratio =>
+  c < 0n ? [-a * d, -b * c] : [a * c, b * d];
+export const over = (a: Ratio, [c, d]: Ratio): Ratio => times(a, c < 0n ? [-d, -c] : [d, c]);
+
+/** Below 0, 0 or above 0. */
+export function compare([a, b]: Ratio, [c, d]: Ratio): number {
+  const difference = a * d - c * b;
+  return difference < 0n ? -1 : Number(difference > 0n);
+}
+
+/** The nearest double: a quotient of 80 bits or more, of which the last says that there are more. */
+export function nearest([n, d]: Ratio): number {
+  if (n < 0n) return -nearest([-n, d]);
+  const shift = Math.max(0, 80 - n.toString(2).length + d.toString(2).length);
+  const big = n << BigInt(shift);
+  const sticky = big % d === 0n ? 0n : 1n;
+  return Number(((big / d) * 2n) | sticky) / 2 ** (shift + 1);
+}
+
+const ZERO_CELSIUS: Ratio = [27315n, 100n];
+
+function toBase(value: Ratio, unit: string): [base: string, Ratio] {
+  switch (unit) {
+    case 'kelvin':
+      return ['kelvin', value];
+    case 'celsius':
+      return ['kelvin', add(value, ZERO_CELSIUS)];
+    case 'fahrenheit':
+      return ['kelvin', add(times(add(value, [-32n, 1n]), [5n, 9n]), ZERO_CELSIUS)];
+    case 'millisecond':
+      return ['second', times(value, [1n, 1000n])];
+    case 'foot':
+      return ['metre', times(value, [3048n, 10000n])];
+    case 'inch':
+      return ['metre', times(value, [254n, 10000n])];
+    default:
+      return [unit, value];
+  }
+}
+
+function fromBase(value: Ratio, unit: string): Ratio {
+  switch (unit) {
+    case 'celsius':
+      return add(value, times(ZERO_CELSIUS, [-1n, 1n]));
+    case 'fahrenheit':
+      return add(times(fromBase(value, 'celsius'), [9n, 5n]), [32n, 1n]);
+    case 'millisecond':
+      return times(value, [1000n, 1n]);
+    case 'foot':
+      return times(value, [10000n, 3048n]);
+    case 'inch':
+      return times(value, [10000n, 254n]);
+    default:
+      return value;
+  }
+}
+
+/** undefined where one unit does not convert into the other. */
+export function converted(value: number, from: string, to: string): Ratio | undefined {
+  const [base, inBase] = toBase(exactly(value), from);
+  if (base !== toBase([0n, 1n], to)[0]) return undefined;
+  return fromBase(inBase, to);
+}
+
+/** What the data of an event says; a number of -1, a value of NaN: nothing. */
+export interface Said {
+  readonly index: number;
+  readonly zone: number;
+  readonly subzone: number;
+  readonly value: number;
+  readonly unit: string | undefined;
+  /** Of the unit; -1: nothing. */
+  readonly code: number;
+  readonly notFinite: boolean;
+}
+
+export function saidBy({ vscpClass, type, data }: VscpEvent): Said {
+  const fields = naiveFields(vscpClass, type, [...data]);
+  return { ...fields, unit: UNITS[type]?.[fields.unit], code: fields.unit };
+}
+
+function inSpan(n: number, { ge, le }: Span): boolean {
+  return (ge === undefined || n >= ge) && (le === undefined || n <= le);
+}
+
+function inBytes(bytes: Bytes, n: number): boolean {
+  return 'length' in bytes ? bytes.includes(n) : inSpan(n, bytes);
+}
+
+function inBounds({ unit, ge, gt, le, lt }: Bounds, said: Said): boolean | undefined {
+  const value = said.unit === undefined ? undefined : converted(said.value, said.unit, unit);
+  if (!value) return undefined;
+  const to = (bound: number): number => compare(value, decimal(bound));
+  return (
+    (ge === undefined || to(ge) >= 0) &&
+    (gt === undefined || to(gt) > 0) &&
+    (le === undefined || to(le) <= 0) &&
+    (lt === undefined || to(lt) < 0)
+  );
+}
+
+/** Whether what the data says matches: a field that is not there does as `missing` says. */
+export function matchesData(match: Match, event: VscpEvent, missing: boolean): boolean {
+  const said = saidBy(event);
+  for (const [bytes, n] of [
+    [match.sensor, said.index],
+    [match.zone, said.zone],
+    [match.subzone, said.subzone],
+  ] as const) {
+    if (bytes && !(n === -1 ? missing : inBytes(bytes, n))) return false;
+  }
+  if (match.unit && !(said.unit === undefined ? missing : match.unit.includes(said.unit))) {
+    return false;
+  }
+  if (match.value) {
+    const within = Number.isNaN(said.value) ? undefined : inBounds(match.value, said);
+    if (!(within ?? missing)) return false;
+  }
+  const { size } = match;
+  const { length } = event.data;
+  return size === undefined || (typeof size === 'number' ? length === size : inSpan(length, size));
+}
+
+const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+const DAY = 86_400_000;
+
+/** The last sunday of a month of 31 days, 01:00 UTC: when the clocks of Europe change. */
+function lastSunday(year: number, month: number): number {
+  const last = new Date(Date.UTC(year, month - 1, 31, 1));
+  return last.getTime() - last.getUTCDay() * DAY;
+}
+
+/** Local wall-clock time, as a Date whose UTC fields say it. */
+function localTime(zone: Times['zone'], now: number): Date {
+  if (zone === 'UTC') return new Date(now);
+  const year = new Date(now).getUTCFullYear();
+  const summer = now >= lastSunday(year, 3) && now < lastSunday(year, 10);
+  return new Date(now + (summer ? 2 : 1) * 3_600_000);
+}
+
+export function matchesTime({ zone, daily, days, dates }: Times, now: number): boolean {
+  const local = localTime(zone, now);
+  const minutes = local.getUTCHours() * 60 + local.getUTCMinutes();
+  /** Whether a window may start on the local day that began `ago` days before this one. */
+  const starts = (ago: number): boolean => {
+    const day = new Date(local.getTime() - ago * DAY);
+    const date = day.toISOString().slice(0, 10);
+    if (days && !days.includes(DAYS[day.getUTCDay()]!)) return false;
+    return (
+      !dates ||
+      dates.some((range) => {
+        const [first, last = first] = range.split('..');
+        return first! <= date && date <= last!;
+      })
+    );
+  };
+  return (daily ?? ['00:00-24:00']).some((range) => {
+    const [from, to] = range.split('-').map((text) => {
+      const [hours, rest] = text.split(':').map(Number);
+      return hours! * 60 + rest!;
+    });
+    if (to! > from!) return minutes >= from! && minutes < to! && starts(0);
+    return (minutes >= from! && starts(0)) || (minutes < to! && starts(1));
+  });
+}
+
+/** @param missing whether a data field that is missing matches: it does for a forbid */
+export function matches(
+  match: Match,
+  event: VscpEvent,
+  source: string,
+  now = 0,
+  missing = false,
+): boolean {
+  const { sources, priorities, guid, raw, time } = match;
   if (!matchesClassAndType(match, event.vscpClass, event.type)) return false;
   if (sources && !sources.includes(source)) return false;
-  const priority = eventPriority(event);
+  if (!matchesData(match, event, missing)) return false;
+  if (time && !matchesTime(time, now)) return false;
+  const priority = priorityOf(event);
   if (priorities && !priorities.includes(priority)) return false;
   const address = guidOf(event);
   if (guid && !guid.patterns.some(({ value, mask }) => (address & mask) === (value & mask))) {
@@ -124,8 +409,12 @@ export function decide(
   channels: readonly string[],
   event: VscpEvent,
   source: string,
+  now = 0,
 ): Verdict {
-  const hits = rules.filter(({ match }) => matches(match, event, source));
+  const hits = rules.filter(({ effect, match, expires }) => {
+    if (effect === 'permit' && expires && now >= Date.parse(expires) + DAY) return false;
+    return matches(match, event, source, now, effect === 'forbid');
+  });
   const forbids = hits.filter(({ effect }) => effect === 'forbid');
   const permits = new Map<string, readonly NaiveRule[]>();
   for (const channel of channels) {
@@ -141,7 +430,7 @@ export function emit(event: VscpEvent, words: EmitWords | undefined): VscpEvent 
   const kept = words ?? { priority: 'keep', guid: 'keep', time: 'keep', data: 'keep' };
   const time = kept.time === 'keep';
   return {
-    head: kept.priority === 'zero' ? 0 : eventPriority(event) * 32,
+    head: kept.priority === 'zero' ? 0 : priorityOf(event) * 32,
     vscpClass: event.vscpClass,
     type: event.type,
     obid: 0,
@@ -160,7 +449,7 @@ function quadText({ priority, vscpClass, type, guid }: Quad): string {
 /** The rules as a policy file; JSON is YAML 1.2. */
 export function write(rules: readonly NaiveRule[], id = 'p'): string {
   const lists: Record<string, string[]> = {};
-  const written = rules.map(({ name, effect, to, match, emit: words }, i) => {
+  const written = rules.map(({ name, effect, to, expires, match, emit: words, limits }, i) => {
     const { sources, classes, types, priorities, guid, raw } = match;
     const texts = guid?.patterns.map(({ text }) => text) ?? [];
     if (guid?.form === 'list') lists[`list${i}`] = texts;
@@ -178,9 +467,17 @@ export function write(rules: readonly NaiveRule[], id = 'p'): string {
       priority: priorities?.length === 1 ? priorities[0] : priorities,
       guid: guid && guidForms[guid.form],
       raw: raw && { filter: quadText(raw.filter), mask: quadText(raw.mask) },
+      sensor: match.sensor,
+      zone: match.zone,
+      subzone: match.subzone,
+      unit: match.unit,
+      value: match.value,
+      size: match.size,
+      time: match.time,
     };
     const empty = Object.values(body).every((value) => value === undefined);
-    return { name, effect, to, match: empty ? { any: true } : body, emit: words };
+    const what = empty ? { any: true } : body;
+    return { name, effect, to, expires, match: what, emit: words, limits };
   });
   const used = Object.keys(lists).length > 0 ? lists : undefined;
   const schema = 'tidegate-policy/v1';

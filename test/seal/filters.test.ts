@@ -463,6 +463,7 @@ const WITH_ZEROS: Readonly<Record<FilterName, Partial<Record<Syscall, Answer>>>>
     dial: { ...runtime, ...absent, ...reading, socket: 'EPERM', setsockopt: 'EPERM' },
     valve: { ...runtime, ...absent, ...reading, write: 'EPERM', writev: 'EPERM' },
     gate: { ...runtime, ...absent },
+    checker: { ...runtime, ...absent, ...reading },
     upper: { ...runtime, ...absent },
   };
 })();

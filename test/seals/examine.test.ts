@@ -80,7 +80,11 @@ await t.test('every seal of every process holds, and the kernel says so', { skip
   t.equal(total, found.length);
   const loose = found.filter((finding) => !finding.held);
   t.same(loose, []);
-  const all = ['gate', ...['north', 'south'].flatMap((n) => [`lower ${n}`, `valve ${n}`])];
+  const all = [
+    'gate',
+    'checker',
+    ...['north', 'south'].flatMap((n) => [`lower ${n}`, `valve ${n}`]),
+  ];
   all.push(...['portal', 'board'].flatMap((n) => [`dial ${n}`, `upper ${n}`]));
   const seen = new Set(
     found.map(({ process: p, name }) => (name === undefined ? p : `${p} ${name}`)),

@@ -1,5 +1,5 @@
 /** Sizes and durations as people write them: `1GiB`, `7d`. */
-import type { Field } from '../document/document.js';
+import type { Field } from './document.js';
 
 const SIZES: Readonly<Record<string, number>> = {
   B: 1,

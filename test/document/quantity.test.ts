@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseDuration, parseSize } from '../../src/config/quantity.js';
+import { parseDuration, parseSize } from '../../src/document/quantity.js';
 import { type Field, parseDocument } from '../../src/document/document.js';
 
 function field(value: string): Field {

@@ -1,0 +1,109 @@
+/** Where what is sent goes: the channels' journals; and what became of all that was permitted. */
+import { BATCH_BYTES } from '../journal/format.js';
+import type { JournalWriter } from '../journal/writer.js';
+import {
+  CHANNEL_PERMITTED,
+  EMITTED,
+  OPEN,
+  OUTCOMES,
+  type Sink,
+  WITHHELD_INTERRUPTED,
+} from '../policy/outcome.js';
+import type { ChannelStatus } from '../wire/status.js';
+
+export class Outflow implements Sink {
+  /** Where the journal of the open channel takes its next record's body. */
+  buffer: Uint8Array;
+  at = 0;
+  /** Records that the event at hand has led to. */
+  appended = 0;
+  readonly #journals: readonly JournalWriter[];
+  readonly #outcomes: readonly Float64Array[];
+  /** By channel: records of the batch that is not committed, of events, and of windows. */
+  readonly #events: Float64Array;
+  readonly #windows: Float64Array;
+  #channel = 0;
+
+  /** @param outcomes one vector of OUTCOMES per channel */
+  constructor(journals: readonly JournalWriter[], outcomes: readonly Float64Array[]) {
+    this.#journals = journals;
+    this.#outcomes = outcomes;
+    this.#events = new Float64Array(journals.length);
+    this.#windows = new Float64Array(journals.length);
+    this.buffer = journals[0]!.buffer;
+  }
+
+  /** Turns to a channel, for an event of a frame: there is room for a frame beyond a full batch. */
+  turnTo(channel: number): void {
+    const journal = this.#journals[channel]!;
+    this.#channel = channel;
+    this.buffer = journal.buffer;
+    this.at = journal.bodyAt;
+  }
+
+  open(channel: number): boolean {
+    this.turnTo(channel);
+    return this.#journals[channel]!.pendingBytes < BATCH_BYTES;
+  }
+
+  append(length: number, source: number, rule: number, fromWindow: boolean): void {
+    this.#journals[this.#channel]!.append(length, source, rule);
+    (fromWindow ? this.#windows : this.#events)[this.#channel]!++;
+    this.appended++;
+  }
+
+  count(channel: number, outcome: number, events: number): void {
+    this.#outcomes[channel]![outcome]! += events;
+  }
+
+  /** The batch is durable and visible. */
+  committed(): void {
+    this.#events.fill(0);
+    this.#windows.fill(0);
+  }
+
+  /** The batch could not be written: its events are the sources' loss, its windows are given up. */
+  abandoned(): void {
+    this.#outcomes.forEach((counts, channel) => {
+      const [events, windows] = [this.#events[channel]!, this.#windows[channel]!];
+      counts[CHANNEL_PERMITTED]! -= events;
+      counts[EMITTED]! -= events + windows;
+      counts[WITHHELD_INTERRUPTED]! += windows;
+    });
+    this.committed();
+  }
+}
+
+/** A vector of OUTCOMES that was written with other names, taken over by a new gate. */
+export function adoptOutcomes(names: readonly string[], vector: Float64Array): Float64Array {
+  const adopted = new Float64Array(OUTCOMES.length);
+  names.forEach((name, i) => {
+    const index = (OUTCOMES as readonly string[]).indexOf(name);
+    if (index >= 0) adopted[index] = vector[i]!;
+  });
+  // The windows that were open ended with the gate that held them.
+  adopted[WITHHELD_INTERRUPTED]! += adopted[OPEN]!;
+  adopted[OPEN] = 0;
+  return adopted;
+}
+
+/** By kind and reason; those that are zero are left out. */
+export function describeOutcomes(
+  vector: Float64Array,
+): Pick<ChannelStatus, 'permitted' | 'emitted' | 'absorbed' | 'open' | 'withheld'> {
+  const named = (prefix: string): Record<string, number> => {
+    const entries = OUTCOMES.map((name, i) => [name, vector[i]!] as const);
+    return Object.fromEntries(
+      entries
+        .filter(([name, count]) => name.startsWith(prefix) && count > 0)
+        .map(([name, count]) => [name.slice(prefix.length), count]),
+    );
+  };
+  return {
+    permitted: vector[CHANNEL_PERMITTED]!,
+    emitted: vector[EMITTED]!,
+    absorbed: named('absorbed.'),
+    open: vector[OPEN]!,
+    withheld: named('withheld.'),
+  };
+}

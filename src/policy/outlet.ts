@@ -1,0 +1,372 @@
+/** The way of one rule into one channel: windows, deadband and limits, and what they remember. */
+import { Fields } from '../event/fields.js';
+import {
+  CLASS,
+  GUID,
+  HEAD,
+  MAX_BODY,
+  MAX_DATA,
+  readU16,
+  SIZE,
+  TYPE,
+  writeU16,
+  writeU32,
+} from '../event/layout.js';
+import { capacityOf, Converter, type Emission } from './emission.js';
+import {
+  ABSORBED_DEADBAND,
+  ABSORBED_WINDOW,
+  EMITTED,
+  OPEN,
+  type Sink,
+  WITHHELD_CONVERSION,
+  WITHHELD_INTERRUPTED,
+  WITHHELD_OVERFLOW,
+  WITHHELD_RATE,
+  WITHHELD_SIZE,
+} from './outcome.js';
+import { EMIT_ALL, type KeyPart, type Rule } from './policy.js';
+import { type Budget, StreamTable } from './streams.js';
+
+/** A stream that has sent nothing for so long, ms, is forgotten: its next value is sent. */
+const FORGOTTEN = 24 * 3_600_000;
+
+/** The event that stands for a window's many, and what its data carries. */
+const BODY = new Uint8Array(MAX_BODY);
+const FIELDS = new Fields();
+
+/** What an outlet remembers; a reload hands it on where the rule is the same. */
+export class Memory {
+  /** Windows of one outlet all begin and end together: ms since 1970; -Infinity while none is open. */
+  begun = -Infinity;
+  /** No window that begins before this is opened any more, ms since 1970. */
+  barred = -Infinity;
+  /** Streams of a window that is over that have been sent. */
+  closed = 0;
+  tokens = 0;
+  /** When tokens were last added; ms since 1970. */
+  refilled: number;
+  swept: number;
+  readonly streams: StreamTable;
+  /** By stream: of a window, how many samples, and what `fn` makes of them. */
+  samples = new Float64Array(0);
+  /** By stream: the running result; of a deadband, the last value sent. */
+  values = new Float64Array(0);
+  /** By stream: of a deadband, when that was, ms since 1970. */
+  times = new Float64Array(0);
+  /** By stream: the head of the last sample, and its source. */
+  heads = new Uint16Array(0);
+  sources = new Uint16Array(0);
+
+  /** @param since ms since 1970; -Infinity: a relay that has been running for long */
+  constructor(budget: Budget, since: number) {
+    this.streams = new StreamTable(budget);
+    this.refilled = since;
+    this.swept = since;
+  }
+
+  /** Adds the stream of the table's key; -1 if there is no room. */
+  add(): number {
+    const entry = this.streams.add();
+    if (entry >= this.values.length) this.#grow(this.streams.capacity);
+    return entry;
+  }
+
+  /** Forgets all streams; returns how many samples those held that have not been sent. */
+  clear(): number {
+    let sum = 0;
+    const { count } = this.streams;
+    for (let entry = this.closed; entry < count; entry++) sum += this.samples[entry]!;
+    this.streams.clear();
+    this.closed = 0;
+    this.begun = -Infinity;
+    return sum;
+  }
+
+  /** Forgets streams that have sent nothing since `time`. */
+  forget(time: number): void {
+    this.streams.retain(
+      (entry) => this.times[entry]! >= time,
+      (from, to) => {
+        this.values[to] = this.values[from]!;
+        this.times[to] = this.times[from]!;
+      },
+    );
+  }
+
+  #grow(capacity: number): void {
+    const grown = <A extends Float64Array | Uint16Array>(to: A, from: A): A => {
+      to.set(from);
+      return to;
+    };
+    this.samples = grown(new Float64Array(capacity), this.samples);
+    this.values = grown(new Float64Array(capacity), this.values);
+    this.times = grown(new Float64Array(capacity), this.times);
+    this.heads = grown(new Uint16Array(capacity), this.heads);
+    this.sources = grown(new Uint16Array(capacity), this.sources);
+  }
+}
+
+export class Outlet {
+  readonly channel: number;
+  readonly rule: Rule;
+  /** Equal for outlets that do the same. */
+  readonly signature: string;
+  memory: Memory;
+  readonly #index: number;
+  readonly #emission: Emission;
+  readonly #differences: Converter | undefined;
+  readonly #per: ReadonlySet<KeyPart>;
+  readonly #maxSize: number;
+
+  /** @param index of the rule among the compiled ones */
+  constructor(
+    rule: Rule,
+    index: number,
+    channel: number,
+    emission: Emission,
+    memory: Memory,
+    signature: string,
+  ) {
+    const { window, deadband } = rule.emit;
+    this.rule = rule;
+    this.channel = channel;
+    this.memory = memory;
+    this.signature = signature;
+    this.#index = index;
+    this.#emission = emission;
+    this.#differences = deadband && new Converter(deadband.unit, EMIT_ALL);
+    this.#per = new Set(window?.per ?? deadband?.per ?? []);
+    this.#maxSize = Math.min(rule.limits.size ?? MAX_DATA, capacityOf(rule.emit.class));
+  }
+
+  /** When its open window ends, ms since 1970; Infinity if none is open. */
+  get ends(): number {
+    const { begun } = this.memory;
+    return begun === -Infinity ? Infinity : begun + this.rule.emit.window!.every;
+  }
+
+  /**
+   * Takes a permitted event.
+   *
+   * @param now the relay's clock, ms since 1970, which never goes back
+   * @param behind whether the machine's clock has been set back behind it
+   * @returns what became of it, as an index of OUTCOMES; EMITTED if the sink has it
+   */
+  take(
+    body: Uint8Array,
+    at: number,
+    fields: Fields,
+    source: number,
+    now: number,
+    behind: boolean,
+    sink: Sink,
+  ): number {
+    const { emit } = this.rule;
+    const value = emit.value ? this.#emission.valueOf(body, at, fields) : 0;
+    if (Number.isNaN(value)) return WITHHELD_CONVERSION;
+    if (emit.window) {
+      if (behind) return WITHHELD_INTERRUPTED;
+      return this.#sample(body, at, fields, value, source, now, emit.window.every);
+    }
+    const length = this.#emission.write(body, at, fields, value, now, now, sink.buffer, sink.at);
+    if (length < 0) return WITHHELD_CONVERSION;
+    if (this.#isTooLarge(sink)) return WITHHELD_SIZE;
+    if (!emit.deadband) {
+      if (!this.#spend(now)) return WITHHELD_RATE;
+    } else {
+      const outcome = this.#change(body, at, fields, source, now);
+      if (outcome !== EMITTED) return outcome;
+    }
+    sink.append(length, source, this.#index, false);
+    return EMITTED;
+  }
+
+  /**
+   * Ends the windows that are over: each stream of them is sent.
+   *
+   * @returns false while the sink takes no more: to be called again
+   */
+  close(now: number, sink: Sink): boolean {
+    const { memory } = this;
+    const { window } = this.rule.emit;
+    if (!window || memory.begun === -Infinity || now < memory.begun + window.every) return true;
+    for (; memory.closed < memory.streams.count; memory.closed++) {
+      if (!sink.open(this.channel)) return false;
+      this.#send(memory.closed, now, sink, window.minSamples);
+    }
+    memory.barred = memory.begun + window.every;
+    memory.clear();
+    return true;
+  }
+
+  /** Gives up open windows: their samples are counted and nothing of them is sent. */
+  interrupt(sink: Pick<Sink, 'count'>): void {
+    const { window } = this.rule.emit;
+    if (!window) return;
+    if (this.memory.begun > -Infinity) this.memory.barred = this.memory.begun + window.every;
+    const samples = this.memory.clear();
+    sink.count(this.channel, OPEN, -samples);
+    sink.count(this.channel, WITHHELD_INTERRUPTED, samples);
+  }
+
+  /** Forgets what has been silent for long. */
+  sweep(now: number): void {
+    const { deadband } = this.rule.emit;
+    if (!deadband || now - this.memory.swept < FORGOTTEN / 24) return;
+    this.memory.swept = now;
+    this.memory.forget(now - FORGOTTEN);
+  }
+
+  #sample(
+    body: Uint8Array,
+    at: number,
+    fields: Fields,
+    value: number,
+    source: number,
+    now: number,
+    every: number,
+  ): number {
+    const { memory } = this;
+    const begins = Math.floor(now / every) * every;
+    if (begins < memory.barred) return WITHHELD_INTERRUPTED;
+    // The caller ends windows that are over before it hands on an event.
+    if (memory.begun === -Infinity) memory.begun = begins;
+    this.#setKey(body, at, fields, source);
+    let entry = memory.streams.find();
+    if (entry < 0) {
+      entry = memory.add();
+      if (entry < 0) return WITHHELD_OVERFLOW;
+      memory.samples[entry] = 0;
+    }
+    const before = memory.values[entry]!;
+    const first = memory.samples[entry]! === 0;
+    memory.samples[entry]!++;
+    memory.values[entry] = first ? value : this.#combine(before, value);
+    memory.heads[entry] = readU16(body, at + HEAD);
+    memory.sources[entry] = source;
+    return OPEN;
+  }
+
+  #combine(before: number, value: number): number {
+    switch (this.rule.emit.value!.fn!) {
+      case 'mean':
+        return before + value;
+      case 'min':
+        return Math.min(before, value);
+      case 'max':
+        return Math.max(before, value);
+      case 'last':
+        return value;
+    }
+  }
+
+  #send(entry: number, now: number, sink: Sink, minSamples: number): void {
+    const { memory, channel } = this;
+    const samples = memory.samples[entry]!;
+    sink.count(channel, OPEN, -samples);
+    if (samples < minSamples) {
+      sink.count(channel, ABSORBED_WINDOW, samples);
+      return;
+    }
+    const mean = this.rule.emit.value!.fn === 'mean';
+    const value = mean ? memory.values[entry]! / samples : memory.values[entry]!;
+    this.#restore(entry);
+    const length = this.#emission.write(
+      BODY,
+      0,
+      FIELDS,
+      value,
+      memory.begun,
+      now,
+      sink.buffer,
+      sink.at,
+    );
+    const outcome =
+      length < 0
+        ? WITHHELD_CONVERSION
+        : this.#isTooLarge(sink)
+          ? WITHHELD_SIZE
+          : this.#spend(now)
+            ? EMITTED
+            : WITHHELD_RATE;
+    sink.count(channel, ABSORBED_WINDOW, samples - 1);
+    sink.count(channel, outcome, 1);
+    if (outcome === EMITTED) sink.append(length, memory.sources[entry]!, this.#index, true);
+  }
+
+  /** Makes an event of a stream's key, for what is kept of it. */
+  #restore(entry: number): void {
+    const { streams, heads } = this.memory;
+    const body = BODY;
+    writeU16(body, HEAD, heads[entry]!);
+    writeU32(body, CLASS, streams.word(entry, 4));
+    for (let word = 0; word < 4; word++) {
+      writeU32(body, GUID + 4 * word, streams.word(entry, word));
+    }
+    const place = streams.word(entry, 5);
+    FIELDS.index = (place & 0x3ff) - 1;
+    FIELDS.zone = ((place >>> 10) & 0x3ff) - 1;
+    FIELDS.subzone = (place >>> 20) - 1;
+  }
+
+  #change(body: Uint8Array, at: number, fields: Fields, source: number, now: number): number {
+    const { memory } = this;
+    const { change, refresh } = this.rule.emit.deadband!;
+    const value = this.#differences!.value(
+      readU16(body, at + CLASS),
+      readU16(body, at + TYPE),
+      fields,
+    );
+    if (Number.isNaN(value)) return WITHHELD_CONVERSION;
+    this.#setKey(body, at, fields, source);
+    let entry = memory.streams.find();
+    if (entry >= 0) {
+      const still = Math.abs(value - memory.values[entry]!) < change;
+      if (still && now - memory.times[entry]! < refresh) return ABSORBED_DEADBAND;
+      if (!this.#spend(now)) return WITHHELD_RATE;
+    } else {
+      if (!this.#spend(now)) return WITHHELD_RATE;
+      entry = memory.add();
+      if (entry < 0) return WITHHELD_OVERFLOW;
+    }
+    memory.values[entry] = value;
+    memory.times[entry] = now;
+    return EMITTED;
+  }
+
+  #setKey(body: Uint8Array, at: number, fields: Fields, source: number): void {
+    const { key } = this.memory.streams;
+    const per = this.#per;
+    const guid = at + GUID;
+    const byGuid = per.has('guid');
+    for (let word = 0; word < 4; word++) {
+      const i = guid + 4 * word;
+      key[word] = byGuid
+        ? (body[i]! << 24) | (body[i + 1]! << 16) | (body[i + 2]! << 8) | body[i + 3]!
+        : 0;
+    }
+    key[4] = (readU16(body, at + CLASS) << 16) | readU16(body, at + TYPE);
+    key[5] =
+      (per.has('sensor') ? fields.index + 1 : 0) |
+      ((per.has('zone') ? fields.zone + 1 : 0) << 10) |
+      ((per.has('subzone') ? fields.subzone + 1 : 0) << 20);
+    key[6] = per.has('source') ? source + 1 : 0;
+  }
+
+  #isTooLarge(sink: Sink): boolean {
+    return readU16(sink.buffer, sink.at + SIZE) > this.#maxSize;
+  }
+
+  /** Takes a token of the rate's bucket, if there is one. */
+  #spend(now: number): boolean {
+    const { rate } = this.rule.limits;
+    if (!rate) return true;
+    const { memory } = this;
+    memory.tokens = Math.min(rate.burst, memory.tokens + (now - memory.refilled) * rate.perMs);
+    memory.refilled = now;
+    if (memory.tokens < 1) return false;
+    memory.tokens--;
+    return true;
+  }
+}

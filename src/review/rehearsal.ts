@@ -1,0 +1,130 @@
+/** Policies at work without a relay: events in, a virtual clock, and what would be sent. */
+import { MAX_BODY } from '../event/layout.js';
+import { compilePolicies, type Compiled, type Scope } from '../policy/compile.js';
+import { DEFAULT_DENY, Engine, NOT_FINITE } from '../policy/engine.js';
+import { OUTCOMES, type Sink } from '../policy/outcome.js';
+import type { Policy } from '../policy/policy.js';
+import { hmacOf } from '../wire/hmac.js';
+
+/** What stands for every key file, so that anybody can reproduce a test's pseudonyms. */
+export const TEST_KEY = 'tidegate-policy-test-key';
+
+/** The names that policies and their tests use: there is no configuration to ask. */
+export function scopeOf(policies: readonly Policy[]): Scope {
+  const sources = new Set<string>();
+  const channels = new Set<string>();
+  for (const { rules, tests } of policies) {
+    for (const rule of rules) {
+      for (const { text } of rule.sources ?? []) sources.add(text);
+      for (const { text } of rule.to ?? []) channels.add(text);
+    }
+    for (const { feed } of tests) for (const { source } of feed) if (source) sources.add(source);
+  }
+  return {
+    sources: sources.size > 0 ? [...sources] : ['lower'],
+    channels: channels.size > 0 ? [...channels] : ['channel'],
+  };
+}
+
+export interface Sent {
+  readonly channel: string;
+  readonly rule: string;
+  readonly source: string;
+  readonly body: Uint8Array;
+  readonly fromWindow: boolean;
+  /** When it was sent, ms since 1970. */
+  readonly at: number;
+}
+
+/** What became of an event that was fed. */
+export interface Verdict {
+  /** Its value is NaN or an infinity: refused before any rule was asked. */
+  readonly notFinite: boolean;
+  /** By channel that it is permitted for: the rule, and what became of it there, of OUTCOMES. */
+  readonly permitted: ReadonlyMap<string, { readonly rule: string; readonly outcome: string }>;
+  /** The first forbid that matches. */
+  readonly forbiddenBy: string | undefined;
+}
+
+export class Rehearsal {
+  readonly compiled: Compiled;
+  readonly engine: Engine;
+  /** In order. */
+  readonly sent: Sent[] = [];
+  /** By channel, in the order of the scope: numbers of OUTCOMES. */
+  readonly counts: readonly Float64Array[];
+  #now: number;
+  readonly #sink: Sink;
+
+  /**
+   * @param at where the clock begins, ms since 1970
+   * @throws DocumentError as compilePolicies
+   */
+  constructor(policies: readonly Policy[], scope: Scope, at: number) {
+    this.#now = at;
+    this.compiled = compilePolicies(policies, scope, at);
+    this.engine = new Engine(this.compiled, () => hmacOf(TEST_KEY), { now: at, settled: true });
+    this.counts = scope.channels.map(() => new Float64Array(OUTCOMES.length));
+    this.#sink = this.#makeSink();
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Lets time pass, and windows end when they do. */
+  turnTo(now: number): void {
+    for (let end = this.engine.nextEnd(); end <= now; end = this.engine.nextEnd()) {
+      this.#now = end;
+      this.engine.advance(end, this.#sink);
+    }
+    this.#now = now;
+    this.engine.advance(now, this.#sink);
+  }
+
+  /** @param source a name of the scope */
+  feed(body: Uint8Array, source: string): Verdict {
+    const { scope, rules } = this.compiled;
+    const { engine } = this;
+    const index = scope.sources.indexOf(source);
+    const bits = engine.decide(body, 0, index);
+    const permitted = new Map<string, { rule: string; outcome: string }>();
+    const forbiddenBy = engine.deniedBy === DEFAULT_DENY ? undefined : rules[engine.deniedBy]!.name;
+    if (bits === NOT_FINITE) return { notFinite: true, permitted, forbiddenBy: undefined };
+    scope.channels.forEach((name, channel) => {
+      if ((bits & (1 << channel)) === 0) return;
+      this.#sink.open(channel);
+      const outcome = engine.pass(body, 0, channel, index, this.#sink);
+      this.#sink.count(channel, 0, 1);
+      this.#sink.count(channel, outcome, 1);
+      const rule = rules[engine.permittedBy[channel]!]!.name;
+      permitted.set(name, { rule, outcome: OUTCOMES[outcome]! });
+    });
+    return { notFinite: false, permitted, forbiddenBy };
+  }
+
+  #makeSink(): Sink {
+    const { sources, channels } = this.compiled.scope;
+    const buffer = new Uint8Array(MAX_BODY);
+    let open = 0;
+    return {
+      buffer,
+      at: 0,
+      open: (channel) => {
+        open = channel;
+        return true;
+      },
+      append: (length, source, rule, fromWindow) => {
+        this.sent.push({
+          channel: channels[open]!,
+          rule: this.compiled.rules[rule]!.name,
+          source: sources[source]!,
+          body: buffer.slice(0, length),
+          fromWindow,
+          at: this.#now,
+        });
+      },
+      count: (channel, outcome, events) => (this.counts[channel]![outcome]! += events),
+    };
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Replaces the policies of a running relay: asked by a signal, checked in a sandbox, handed to the
+ * gate; what is refused changes nothing.
+ */
+import { loadPolicies, readPolicies, scopeOfConfig } from '../config/check.js';
+import { type Config, loadConfig } from '../config/config.js';
+import { differences } from '../config/difference.js';
+import type { Process } from '../seal/process.js';
+import { type Bundle, digestOf, type PolicyText } from '../wire/bundle.js';
+import type { Logger } from '../wire/log.js';
+import type { ReloadStatus } from '../wire/status.js';
+
+/** A check that takes longer, ms, is ended, and the policies are refused. */
+const PATIENCE = 60_000;
+
+export interface ReloadParts {
+  /** As the relay was started. */
+  readonly config: Config;
+  readonly log: Logger;
+  /** Starts the process that checks, which writes what is wrong to `lines`. */
+  check(policies: readonly PolicyText[], lines: (text: string) => void): Process;
+  /** Makes policies those in force, for this gate and the next ones. */
+  hand(bundle: Bundle): void;
+  changed(): void;
+}
+
+export class Reload {
+  #status: ReloadStatus | undefined;
+  #count = 0;
+  /** Asked for while one is going on. */
+  #again = false;
+  readonly #parts: ReloadParts;
+
+  constructor(parts: ReloadParts) {
+    this.#parts = parts;
+  }
+
+  /** Of the last one; undefined while none was asked for. */
+  get status(): ReloadStatus | undefined {
+    return this.#status;
+  }
+
+  ask(): void {
+    if (this.#status?.state === 'checking') {
+      this.#again = true;
+      return;
+    }
+    this.#count++;
+    this.#tell('checking');
+    try {
+      const next = loadConfig(this.#parts.config.file);
+      const differing = differences(this.#parts.config, next);
+      if (differing.length > 0) {
+        throw new Error(
+          `restart needed: a reload replaces policies only, and ${differing.join(', ')} differ`,
+        );
+      }
+      this.#check(readPolicies(next), next);
+    } catch (error) {
+      this.#refuse((error as Error).message);
+    }
+  }
+
+  #check(policies: readonly PolicyText[], config: Config): void {
+    let said = '';
+    const child = this.#parts.check(policies, (text) => (said += text));
+    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+    child.onGone((code, _, error) => {
+      clearTimeout(timer);
+      // Its last words may still be in the pipe.
+      setImmediate(() => {
+        if (code === 0) this.#hand(policies, config);
+        else this.#refuse(said.trim() || error?.message || 'the check ended without a verdict');
+      });
+    });
+  }
+
+  #hand(policies: readonly PolicyText[], config: Config): void {
+    try {
+      const { keys } = loadPolicies(policies, scopeOfConfig(config), Date.now());
+      this.#parts.hand({ policies, keys });
+      this.#tell('handed', { digest: digestOf(policies) });
+      this.#parts.log.info({ event: 'reload', digest: digestOf(policies) }, 'policies handed on');
+      this.#repeat();
+    } catch (error) {
+      this.#refuse((error as Error).message);
+    }
+  }
+
+  #refuse(reason: string): void {
+    this.#parts.log.error(
+      { event: 'reload-refused', reason },
+      'policies refused: the old ones stay',
+    );
+    this.#tell('refused', { reason });
+    this.#repeat();
+  }
+
+  #repeat(): void {
+    if (!this.#again) return;
+    this.#again = false;
+    this.ask();
+  }
+
+  #tell(state: ReloadStatus['state'], more: Pick<ReloadStatus, 'digest' | 'reason'> = {}): void {
+    this.#status = { count: this.#count, state, time: Date.now(), ...more };
+    this.#parts.changed();
+  }
+}
