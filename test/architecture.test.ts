@@ -113,6 +113,9 @@ const TABLE: Readonly<Record<string, Grants>> = {
     own: [
       'config',
       'document',
+      'event',
+      'journal/format',
+      'journal/reader',
       'migrate',
       'nft',
       'pki',

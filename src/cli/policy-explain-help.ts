@@ -5,7 +5,7 @@ import { MAX_LINE } from './policy-explain-input.js';
 /** Records of a journal that are explained where `--count` says nothing else. */
 export const SHOWN_RECORDS = 20;
 
-export const POLICY_EXPLAIN_HELP = `tidegate policy explain - why a policy decides an event as it does
+export const POLICY_EXPLAIN_HELP = `tidegate policy explain - why a policy decides as it does
 
 Usage: tidegate policy explain FILE... --event LINE [--source NAME] [--at TIME]
        tidegate policy explain FILE... < LINES

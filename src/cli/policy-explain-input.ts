@@ -1,4 +1,4 @@
-/** The events of `tidegate policy explain`: from arguments, from lines, from a channel's journal. */
+/** The events of `tidegate policy explain`: from arguments, lines, or the journal of a channel. */
 import { decodeEvent } from '../event/decode.js';
 import { bodyLength, MAX_BODY, readU16 } from '../event/layout.js';
 import { type MalformedKind, malformedKind } from '../event/malformed.js';

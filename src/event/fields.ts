@@ -4,7 +4,36 @@
  * Source: VSCP specification, "Measurements" (data coding) and the pages of the classes. The class
  * alone decides the layout; a layout that the data does not fit gives no field, never a guess.
  */
+import {
+  CODED,
+  DOUBLE,
+  FLOAT,
+  layoutOf,
+  isOtherwise,
+  LISTED,
+  NOTHING,
+  PLACED,
+  SINGLE,
+  TEXT,
+  ZONED,
+} from './carries.js';
 import { CLASS, DATA, GUID, readU16, SIZE, TYPE, writeU16 } from './layout.js';
+import {
+  EXACT,
+  fits,
+  POW10,
+  readDecimal,
+  readFloat,
+  readSigned,
+  scaleDecimal,
+  writeFloat,
+  writeSigned,
+} from './number.js';
+
+/** VSCP specification, "VSCP over a serial channel": Level I data is at most 8 bytes. */
+const MAX_LEVEL1 = 8;
+/** Specification, CLASS2.MEASUREMENT_STR: the longest number. */
+const MAX_DIGITS = 483;
 
 /** Fields that the data of an event carries; one instance is reused. */
 export class Fields {
@@ -20,171 +49,9 @@ export class Fields {
   notFinite = false;
 }
 
-/** What the data of a class carries by the specification. */
-export interface Carries {
-  /** A measured value; a class that commands a value carries none. */
-  readonly value: boolean;
-  /** A unit code; a measurement without one is in the default unit, code 0. */
-  readonly unit: boolean;
-  readonly index: boolean;
-  /** Zone and subzone. */
-  readonly zone: boolean;
-}
-
-const NOTHING = 0;
-const CODED = 1; // coding byte, value
-const DOUBLE = 2; // float64
-const ZONED = 3; // index, zone, subzone, coding byte, value
-const SINGLE = 4; // float32
-const PLACED = 5; // anything, zone, subzone
-const LISTED = 6; // index, zone, subzone
-const TEXT = 7; // index, zone, subzone, unit, decimal number
-const FLOAT = 8; // index, zone, subzone, unit, float64
-
-const CARRIES: readonly (Carries | undefined)[] = [
-  undefined,
-  Object.freeze({ value: true, unit: true, index: true, zone: false }),
-  Object.freeze({ value: true, unit: false, index: false, zone: false }),
-  Object.freeze({ value: true, unit: true, index: true, zone: true }),
-  Object.freeze({ value: true, unit: false, index: false, zone: false }),
-  Object.freeze({ value: false, unit: false, index: false, zone: true }),
-  Object.freeze({ value: false, unit: false, index: true, zone: true }),
-  Object.freeze({ value: true, unit: true, index: true, zone: true }),
-  Object.freeze({ value: true, unit: true, index: true, zone: true }),
-];
-
-/** Layouts of the Level I classes; 512 + n has that of n, behind a GUID. */
-const LAYOUTS = new Uint8Array(512);
-LAYOUTS.fill(CODED, 10, 15);
-LAYOUTS.fill(DOUBLE, 60, 65);
-LAYOUTS.fill(ZONED, 65, 70);
-LAYOUTS.fill(SINGLE, 70, 75);
-LAYOUTS.fill(LISTED, 85, 90); // SETVALUEZONE: the value is a command
-// ALARM, SECURITY, INFORMATION, CONTROL, MULTIMEDIA, DISPLAY: byte 0 is most often no index.
-for (const placed of [1, 2, 20, 30, 40, 102]) LAYOUTS[placed] = PLACED;
-// AOL, WEATHER, WEATHER_FORECAST, DIAGNOSTIC, ERROR.
-for (const listed of [50, 90, 95, 506, 508]) LAYOUTS[listed] = LISTED;
-// Left out: CONFIGURATION 120 and IR 110 (zone in a minority of types), PHONE 100 (in one type);
-// the other classes name no zone, or only Level II types of their own (1026 TOKEN_ACTIVITY).
-
-/** Types of these classes whose data is laid out otherwise, or freely. */
-const FREELY: readonly (readonly [vscpClass: number, types: readonly number[]])[] = [
-  [1, [0]], // 0 in each is GENERAL
-  [2, [0]],
-  [20, [0, 36, 38, 39]], // streams, CONFIRM
-  [30, [0, 25]], // a stream
-  [40, [0, 16, 17, 18, 19, 61]], // reserved, CONTROL_RESPONSE
-  [50, [0]],
-  [90, [0]],
-  [95, [0]],
-  [102, [0, 6]], // SET_DISPLAY_BUFFER_PARAM
-];
-const OTHERWISE: ReadonlySet<number> = new Set(
-  FREELY.flatMap(([vscpClass, types]) => types.map((type) => vscpClass * 65536 + type)),
-);
-
-/** VSCP specification, "VSCP over a serial channel": Level I data is at most 8 bytes. */
-const MAX_LEVEL1 = 8;
-/** Specification, CLASS2.MEASUREMENT_STR: the longest number. */
-const MAX_DIGITS = 483;
-/** 10^22 is the largest power of ten that a double holds: scaling is then rounded but once. */
-const EXACT = 22;
-const POW10 = Float64Array.from({ length: EXACT + 1 }, (_, n) => Number(`1e${n}`));
-/** 2^7, 2^15, ...: a two's complement number of n bytes is below the n-th. */
-const BOUNDS = Float64Array.from({ length: MAX_LEVEL1 }, (_, n) => 2 ** (8 * n - 1));
-const SCRATCH = new DataView(new ArrayBuffer(8));
-
-function layoutOf(vscpClass: number): number {
-  if (vscpClass < 1024) return LAYOUTS[vscpClass & 511]!;
-  return vscpClass === 1040 ? TEXT : vscpClass === 1060 ? FLOAT : NOTHING;
-}
-
-/** What a class carries; undefined: nothing that this file knows. The objects are shared. */
-export function carries(vscpClass: number): Carries | undefined {
-  return CARRIES[layoutOf(vscpClass)];
-}
-
-/** Whether a class carries measured values. */
-export function isMeasurement(vscpClass: number): boolean {
-  return carries(vscpClass)?.value === true;
-}
-
 function setValue(out: Fields, value: number): void {
   if (!Number.isFinite(value)) out.notFinite = true;
   else out.value = value + 0; // -0 + 0 is 0
-}
-
-function readFloat(body: Uint8Array, at: number, size: 4 | 8): number {
-  for (let i = 0; i < size; i++) SCRATCH.setUint8(i, body[at + i]!);
-  return size === 4 ? SCRATCH.getFloat32(0) : SCRATCH.getFloat64(0);
-}
-
-function writeFloat(body: Uint8Array, at: number, size: 4 | 8, value: number): void {
-  if (size === 4) SCRATCH.setFloat32(0, value);
-  else SCRATCH.setFloat64(0, value);
-  for (let i = 0; i < size; i++) body[at + i] = SCRATCH.getUint8(i);
-}
-
-/** A big-endian two's complement integer of 1..7 bytes; beyond 2^53 the nearest double. */
-function readSigned(body: Uint8Array, start: number, end: number): number {
-  let value = (body[start]! << 24) >> 24;
-  for (let i = start + 1; i < end; i++) value = value * 256 + body[i]!;
-  return value;
-}
-
-/** mantissa * 10^exponent as the nearest double; what sensors send takes no allocation. */
-function scaleDecimal(mantissa: number, exponent: number): number {
-  if (exponent >= 0 && exponent <= EXACT) return mantissa * POW10[exponent]!;
-  if (exponent < 0 && exponent >= -EXACT) return mantissa / POW10[-exponent]!;
-  return Number(`${mantissa}e${exponent}`);
-}
-
-function skipDigits(body: Uint8Array, start: number, end: number): number {
-  let i = start;
-  while (i < end && body[i]! >= 0x30 && body[i]! <= 0x39) i++;
-  return i;
-}
-
-/**
- * Reads `-?(D+(.D+)?|.D+)([eE][+-]?D+)?`, nothing before or behind it.
- *
- * @returns the nearest double, which may be infinite; NaN: it is no such number
- */
-function readDecimal(body: Uint8Array, start: number, end: number): number {
-  let i = start;
-  const negative = i < end && body[i] === 0x2d;
-  if (negative) i++;
-  const whole = i;
-  let tail = (i = skipDigits(body, i, end));
-  const wholeEnd = i;
-  if (i < end && body[i] === 0x2e) {
-    tail = skipDigits(body, i + 1, end);
-    if (tail === i + 1) return NaN;
-  } else if (i === whole) return NaN;
-  let exponent = 0;
-  i = tail;
-  if (i < end && (body[i]! | 0x20) === 0x65) {
-    i++;
-    const minus = body[i] === 0x2d;
-    if (i < end && (minus || body[i] === 0x2b)) i++;
-    const first = i;
-    i = skipDigits(body, i, end);
-    if (i === first) return NaN;
-    for (let k = first; k < i; k++) exponent = exponent * 10 + (body[k]! - 0x30);
-    if (minus) exponent = -exponent;
-  }
-  if (i !== end) return NaN;
-  let mantissa = 0;
-  for (let k = whole; k < tail; k++) {
-    if (body[k] !== 0x2e) mantissa = mantissa * 10 + (body[k]! - 0x30);
-  }
-  if (tail > wholeEnd) exponent -= tail - wholeEnd - 1;
-  // Below 10^15 no step of the loop was rounded, whatever the number of digits.
-  if (mantissa === 0) return 0;
-  if (mantissa < 1e15 && Math.abs(exponent) <= EXACT) {
-    return scaleDecimal(negative ? -mantissa : mantissa, exponent);
-  }
-  return Number(String.fromCharCode(...body.subarray(start, end)));
 }
 
 /** Reads the coding byte at `start` and the value behind it; the sensor index is the caller's. */
@@ -261,7 +128,7 @@ export function decodeFields(body: Uint8Array, at: number, out: Fields): void {
       return;
     case PLACED:
     case LISTED:
-      if (OTHERWISE.has((vscpClass & 511) * 65536 + readU16(body, at + TYPE))) return;
+      if (isOtherwise(vscpClass, readU16(body, at + TYPE))) return;
       readPlace(body, from, end, out);
       if (layout === PLACED) out.index = -1;
       return;
@@ -282,24 +149,6 @@ export function decodeFields(body: Uint8Array, at: number, out: Fields): void {
       out.unit = body[from + 3]!;
       setValue(out, readFloat(body, from + 4, 8));
   }
-}
-
-/** Whether an integer is a two's complement number of at most `size` bytes. */
-function fits(value: number, size: number): boolean {
-  return value >= -BOUNDS[size]! && value < BOUNDS[size]!;
-}
-
-/** Writes an integer in as few bytes as it takes; returns the end. */
-function writeSigned(body: Uint8Array, at: number, value: number): number {
-  let size = 1;
-  while (!fits(value, size)) size++;
-  let rest = value;
-  for (let i = at + size - 1; i >= at; i--) {
-    const next = Math.floor(rest / 256);
-    body[i] = rest - next * 256;
-    rest = next;
-  }
-  return at + size;
 }
 
 function writeInteger(body: Uint8Array, at: number, low: number, value: number): number {

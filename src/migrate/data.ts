@@ -1,5 +1,5 @@
 /** Turns the checks that a row makes of an event's first data bytes into predicates of a rule. */
-import { carries } from '../event/fields.js';
+import { carries } from '../event/carries.js';
 import { className } from '../policy/tokens.js';
 import { checkAttributes, Hindrance, quoted, readNumber } from './hindrance.js';
 import type { Element, Row } from './matrix.js';

@@ -1,5 +1,6 @@
 /** Decides events in their binary form against compiled policies, without allocating. */
-import { decodeFields, Fields, isMeasurement } from '../event/fields.js';
+import { isMeasurement } from '../event/carries.js';
+import { decodeFields, Fields } from '../event/fields.js';
 import {
   CLASS,
   DATA,

@@ -2,7 +2,7 @@
 import type { Field } from '../document/document.js';
 import { didYouMean } from '../document/nearest.js';
 import { parseDuration } from '../document/quantity.js';
-import { carries } from '../event/fields.js';
+import { carries } from '../event/carries.js';
 import { MAX_DATA } from '../event/layout.js';
 import { parseClass, parseType } from './classes.js';
 import { guidOf, parsePattern } from './guids.js';

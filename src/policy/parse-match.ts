@@ -1,7 +1,7 @@
 /** Parses `match`: predicates become arms of ternary bits, intervals and finite sets. */
 import type { Field } from '../document/document.js';
 import { didYouMean } from '../document/nearest.js';
-import { carries } from '../event/fields.js';
+import { carries } from '../event/carries.js';
 import { MAX_DATA } from '../event/layout.js';
 import { parseClasses, parseTypes } from './classes.js';
 import { type Lists, parseGuids, parseRaw } from './guids.js';

@@ -2,7 +2,8 @@
 import type { Field } from '../document/document.js';
 import { parseDuration } from '../document/quantity.js';
 import { parseBody } from '../event/event.js';
-import { carries, encodeFields, Fields } from '../event/fields.js';
+import { carries } from '../event/carries.js';
+import { encodeFields, Fields } from '../event/fields.js';
 import {
   CLASS,
   DATA,

@@ -4,7 +4,7 @@
  * Source: VSCP specification, pages of CLASS1.MEASUREMENT and CLASS2.MEASUREMENT_STR, which agree;
  * factors from the SI brochure and NIST SP 811.
  */
-import { isMeasurement } from '../event/fields.js';
+import { isMeasurement } from '../event/carries.js';
 
 /** base = raw * scale + offset, scale > 0; units with the same base convert into each other. */
 export interface Unit {

@@ -1,5 +1,5 @@
 /** Why policies decide an event as they do: the engine's verdict, and a reason for every rule. */
-import { MAX_CHANNELS, type Scope } from '../policy/compile.js';
+import { type Compiled, compilePolicies, MAX_CHANNELS, type Scope } from '../policy/compile.js';
 import type { Policy, Rule } from '../policy/policy.js';
 import { type Description, describeEvent } from './description.js';
 import { explainFailure, type Failure } from './failure.js';
@@ -53,7 +53,7 @@ const MAX_SAMPLES = 1000;
 /** Explains events one by one, each as if it were the first that comes. */
 export class Explainer {
   readonly scope: Scope;
-  readonly #policies: readonly Policy[];
+  readonly #compiled: Compiled;
   readonly #at: number;
   readonly #rules: readonly Rule[];
   #rehearsal: Rehearsal;
@@ -70,10 +70,10 @@ export class Explainer {
       );
     }
     this.scope = scope;
-    this.#policies = policies;
     this.#at = at;
+    this.#compiled = compilePolicies(policies, scope, at);
     this.#rehearsal = this.#begin();
-    this.#rules = this.#rehearsal.compiled.rules;
+    this.#rules = this.#compiled.rules;
   }
 
   /**
@@ -116,7 +116,7 @@ export class Explainer {
   }
 
   #begin(): Rehearsal {
-    return new Rehearsal(this.#policies, this.scope, this.#at);
+    return new Rehearsal(this.#compiled, this.#at);
   }
 
   /** Deadbands, rates and windows remember what was fed, and a window's end turns the clock. */

@@ -1,5 +1,5 @@
 /** The predicate for which a rule does not match an event: what the event has, what it wants. */
-import { carries } from '../event/fields.js';
+import { carries } from '../event/carries.js';
 import { formatGuid } from '../event/guid.js';
 import { GUID } from '../event/layout.js';
 import { parseClasses } from '../policy/classes.js';

@@ -1,5 +1,5 @@
 /** Classes, types and GUID ranges whose events are dangerous to let out, and why. */
-import { isMeasurement } from '../event/fields.js';
+import { isMeasurement } from '../event/carries.js';
 import type { GuidCube, NumberSet } from '../policy/match.js';
 import { classTokens, familyNames, familyOf, typeName, typeNames } from '../policy/tokens.js';
 

@@ -1,7 +1,14 @@
 /** Lints of what is let out: dangerous classes, and forbids that stop less or more than they seem to. */
 import type { Field } from '../document/document.js';
-import { carries } from '../event/fields.js';
-import { type Arm, armsMeet, MISSING, type NumberSet, type Period } from '../policy/match.js';
+import { carries } from '../event/carries.js';
+import {
+  type Arm,
+  armsMeet,
+  EVERY,
+  MISSING,
+  type NumberSet,
+  type Period,
+} from '../policy/match.js';
 import type { Rule } from '../policy/policy.js';
 import { few, type Finding, showClass, warn } from './finding.js';
 import { aliasesOf, familyWith, type Hazard, HAZARDS } from './hazards.js';
@@ -55,6 +62,9 @@ function lintHazard(rule: Rule, hazard: Hazard, reach: Reach): Finding[] {
     ),
   ];
 }
+
+/** Patterns that are compared pair by pair. */
+const SHORT = 16;
 
 /** A family that is stopped under some of its names only. */
 interface Gap {
@@ -111,13 +121,27 @@ function gapOf(
 ): Gap[] {
   const gap: Gap = { bare, open: new Set(), by: new Set() };
   const channels = rule.to && new Set(rule.to.map(({ text }) => text));
-  for (const [alias, types] of aliasesOf(bare, arm.types)) {
-    if (rule.arms.some(({ classes }) => listed(classes)?.includes(alias))) continue;
-    const elsewhere: Arm = { ...arm, classes: { values: new Set([alias]) }, types };
-    const region = { ...elsewhere, classes: [alias], channels };
-    for (const permit of permits) {
-      if (!permit.arms.some((other) => armsMeet(other, elsewhere, period))) continue;
-      if (!reach.some(permit, region)) continue;
+  const own = new Set(rule.arms.flatMap(({ classes }) => listed(classes) ?? []));
+  const aliases = aliasesOf(bare, arm.types).filter(([alias]) => !own.has(alias));
+  // Of long lists of GUIDs the reach is quicker.
+  const guids = arm.guids && arm.guids.length > SHORT ? undefined : arm.guids;
+  const elsewhere = (classes: readonly number[], types: NumberSet): Arm => ({
+    ...arm,
+    classes: { values: new Set(classes) },
+    types,
+    guids,
+  });
+  const anyAlias = elsewhere(
+    aliases.map(([alias]) => alias),
+    EVERY,
+  );
+  const meets = (permit: Rule, other: Arm): boolean =>
+    permit.arms.some((its) => armsMeet(its, other, period));
+  const near = permits.filter((permit) => meets(permit, anyAlias));
+  for (const [alias, types] of aliases) {
+    for (const permit of near) {
+      if (!meets(permit, elsewhere([alias], types))) continue;
+      if (!reach.some(permit, { ...arm, types, classes: [alias], channels })) continue;
       gap.open.add(alias);
       gap.by.add(permit.name);
     }

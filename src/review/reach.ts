@@ -1,6 +1,8 @@
 /** What a permit lets out: exact sets of its arms, minus what forbids stop by the header alone. */
-import { type Arm, contains, cubesMeet, type GuidCube, type NumberSet } from '../policy/match.js';
+import { type Arm, contains, type GuidCube, type NumberSet } from '../policy/match.js';
 import type { Policy, Rule } from '../policy/policy.js';
+import { ClassGroups } from './class-groups.js';
+import { Cubes } from './cubes.js';
 
 /** Events by their header; what is not named is anything. */
 export interface Region {
@@ -12,11 +14,10 @@ export interface Region {
   readonly channels?: ReadonlySet<string> | undefined;
 }
 
-/** A part of an arm that a forbid stops wholly, or is taken to let pass. */
+/** A part of an arm, of some GUIDs, that a forbid stops wholly or is taken to let pass. */
 interface Atom {
   readonly type: NumberSet;
   readonly priority: number;
-  readonly guid: GuidCube;
   /** undefined: every source. */
   readonly source: string | undefined;
 }
@@ -27,6 +28,12 @@ interface Forbid {
   readonly to: ReadonlySet<string> | undefined;
 }
 
+/** Forbids of one class and channel: those of every GUID, and the others by their patterns. */
+interface Forbids {
+  readonly everywhere: readonly Arm[];
+  readonly somewhere: Cubes<GuidCube & { readonly arm: Arm }>;
+}
+
 const EVERY_GUID: GuidCube = { value: new Uint8Array(16), mask: new Uint8Array(16) };
 
 /**
@@ -35,7 +42,10 @@ const EVERY_GUID: GuidCube = { value: new Uint8Array(16), mask: new Uint8Array(1
  */
 export class Reach {
   readonly #forbids: readonly Forbid[];
-  readonly #byClass = new Map<number, readonly Forbid[]>();
+  readonly #groups: ClassGroups;
+  /** By group of classes and channel. */
+  readonly #stopping = new Map<string, Forbids>();
+  readonly #cubes = new WeakMap<readonly GuidCube[], Cubes<GuidCube>>();
 
   constructor(policies: readonly Policy[]) {
     this.#forbids = policies
@@ -45,12 +55,16 @@ export class Reach {
         const channels = to && new Set(to.map(({ text }) => text));
         return arms.filter(headerAlone).map((arm) => ({ arm, to: channels }));
       });
+    this.#groups = new ClassGroups(this.#forbids.map(({ arm }) => arm.classes));
   }
 
   /** Whether a permit lets out some event of a region. */
   some(rule: Rule, region: Region): boolean {
     return rule.arms.some((arm) => {
-      for (const vscpClass of classesIn(arm, region)) {
+      const classes =
+        region.classes?.filter((n) => contains(arm.classes, n)) ??
+        this.#groups.samples(arm.classes);
+      for (const vscpClass of classes) {
         if (this.#passes(rule, arm, vscpClass, region)) return true;
       }
       return false;
@@ -63,22 +77,67 @@ export class Reach {
   }
 
   #passes(rule: Rule, arm: Arm, vscpClass: number, region: Region): boolean {
-    const atoms = atomsOf(arm, region);
-    if (atoms.length === 0) return false;
     return (rule.to ?? []).some(({ text }) => {
       if (region.channels?.has(text) === false) return false;
-      const forbids = this.#forbidsOf(vscpClass).filter(({ to }) => to?.has(text) ?? true);
-      return atoms.some((atom) => !forbids.some((forbid) => stops(forbid.arm, atom)));
+      const forbids = this.#forbidsOf(vscpClass, text);
+      for (const guid of this.#guids(arm.guids, region.guids)) {
+        const stopping = [...forbids.everywhere];
+        for (const { arm: forbid } of forbids.somewhere.holding(guid)) stopping.push(forbid);
+        for (const atom of atomsOf(arm, region)) {
+          if (!stopping.some((forbid) => stops(forbid, atom))) return true;
+        }
+      }
+      return false;
     });
   }
 
-  #forbidsOf(vscpClass: number): readonly Forbid[] {
-    let forbids = this.#byClass.get(vscpClass);
+  #forbidsOf(vscpClass: number, channel: string): Forbids {
+    const key = `${this.#groups.of(vscpClass)} ${channel}`;
+    let forbids = this.#stopping.get(key);
     if (!forbids) {
-      forbids = this.#forbids.filter(({ arm }) => contains(arm.classes, vscpClass));
-      this.#byClass.set(vscpClass, forbids);
+      const arms = this.#forbids
+        .filter(({ arm, to }) => (to?.has(channel) ?? true) && contains(arm.classes, vscpClass))
+        .map(({ arm }) => arm);
+      const cubes = arms.flatMap((arm) => arm.guids?.map((cube) => ({ ...cube, arm })) ?? []);
+      forbids = { everywhere: arms.filter(({ guids }) => !guids), somewhere: new Cubes(cubes) };
+      this.#stopping.set(key, forbids);
     }
     return forbids;
+  }
+
+  #indexed(guids: readonly GuidCube[]): Cubes<GuidCube> {
+    let cubes = this.#cubes.get(guids);
+    if (!cubes) {
+      cubes = new Cubes(guids);
+      this.#cubes.set(guids, cubes);
+    }
+    return cubes;
+  }
+
+  *#guids(
+    a: readonly GuidCube[] | undefined,
+    b: readonly GuidCube[] | undefined,
+  ): Generator<GuidCube> {
+    if (!a || !b) yield* a ?? b ?? [EVERY_GUID];
+    else {
+      const [few, many] = a.length < b.length ? [a, b] : [b, a];
+      for (const cube of few) {
+        for (const other of this.#indexed(many).meeting(cube)) yield both(cube, other);
+      }
+    }
+  }
+}
+
+function* atomsOf(arm: Arm, region: Region): Generator<Atom> {
+  const priorities = arm.priorities & (region.priorities ?? 0xff);
+  const named = arm.sources ?? region.sources;
+  const sources = named && [...named].filter((name) => region.sources?.has(name) ?? true);
+  for (const type of typesOf(arm.types, region.types)) {
+    for (const source of sources ?? [undefined]) {
+      for (let priority = 0; priority < 8; priority++) {
+        if ((priorities & (1 << priority)) !== 0) yield { type, priority, source };
+      }
+    }
   }
 }
 
@@ -87,35 +146,8 @@ function headerAlone(arm: Arm): boolean {
   return !(sensors ?? zones ?? subzones ?? units ?? values ?? sizes ?? schedule);
 }
 
-function* classesIn(arm: Arm, region: Region): Generator<number> {
-  if (region.classes) {
-    for (const n of region.classes) if (contains(arm.classes, n)) yield n;
-  } else if ('values' in arm.classes) yield* arm.classes.values;
-  else for (let n = 0; n < 65536; n++) if (contains(arm.classes, n)) yield n;
-}
-
-function atomsOf(arm: Arm, region: Region): Atom[] {
-  const priorities = arm.priorities & (region.priorities ?? 0xff);
-  const types = typesOf(arm.types, region.types);
-  const sources = arm.sources ?? region.sources;
-  const named = sources && [...sources].filter((name) => region.sources?.has(name) ?? true);
-  const guids = (arm.guids ?? [EVERY_GUID]).flatMap((a) =>
-    (region.guids ?? [EVERY_GUID]).filter((b) => cubesMeet(a, b)).map((b) => both(a, b)),
-  );
-  const atoms: Atom[] = [];
-  for (const type of types) {
-    for (let priority = 0; priority < 8; priority++) {
-      if ((priorities & (1 << priority)) === 0) continue;
-      for (const guid of guids) {
-        for (const source of named ?? [undefined]) atoms.push({ type, priority, guid, source });
-      }
-    }
-  }
-  return atoms;
-}
-
 /** Types in both sets: one by one where either lists them. */
-function typesOf(a: NumberSet, b: NumberSet | undefined): NumberSet[] {
+function typesOf(a: NumberSet, b: NumberSet | undefined): readonly NumberSet[] {
   if (!b) return 'values' in a ? [...a.values].map(single) : [a];
   if ('values' in a) return [...a.values].filter((n) => contains(b, n)).map(single);
   if ('values' in b) return [...b.values].filter((n) => contains(a, n)).map(single);
@@ -135,11 +167,11 @@ function both(a: GuidCube, b: GuidCube): GuidCube {
   };
 }
 
-function stops(forbid: Arm, { type, priority, guid, source }: Atom): boolean {
+/** Whether a forbid that holds for the GUIDs stops all of an atom. */
+function stops(forbid: Arm, { type, priority, source }: Atom): boolean {
   return (
     (forbid.priorities & (1 << priority)) !== 0 &&
     holds(forbid.types, type) &&
-    (forbid.guids?.some((cube) => inside(guid, cube)) ?? true) &&
     (!forbid.sources || (source !== undefined && forbid.sources.has(source)))
   );
 }
@@ -149,11 +181,4 @@ function holds(set: NumberSet, part: NumberSet): boolean {
   if (!('mask' in part)) return false;
   if ('values' in set) return part.mask === 0xffff && set.values.has(part.value);
   return (set.mask & ~part.mask) === 0 && ((set.value ^ part.value) & set.mask) === 0;
-}
-
-function inside(part: GuidCube, cube: GuidCube): boolean {
-  return part.value.every(
-    (byte, i) =>
-      (cube.mask[i]! & ~part.mask[i]!) === 0 && ((byte ^ cube.value[i]!) & cube.mask[i]!) === 0,
-  );
 }

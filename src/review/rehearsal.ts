@@ -1,6 +1,6 @@
 /** Policies at work without a relay: events in, a virtual clock, and what would be sent. */
 import { MAX_BODY } from '../event/layout.js';
-import { compilePolicies, type Compiled, type Scope } from '../policy/compile.js';
+import type { Compiled, Scope } from '../policy/compile.js';
 import { DEFAULT_DENY, Engine, NOT_FINITE } from '../policy/engine.js';
 import { OUTCOMES, type Sink } from '../policy/outcome.js';
 import type { Policy } from '../policy/policy.js';
@@ -56,15 +56,12 @@ export class Rehearsal {
   #now: number;
   readonly #sink: Sink;
 
-  /**
-   * @param at where the clock begins, ms since 1970
-   * @throws DocumentError as compilePolicies
-   */
-  constructor(policies: readonly Policy[], scope: Scope, at: number) {
+  /** @param at where the clock begins, ms since 1970: the policies were compiled for then */
+  constructor(compiled: Compiled, at: number) {
     this.#now = at;
-    this.compiled = compilePolicies(policies, scope, at);
+    this.compiled = compiled;
     this.engine = new Engine(this.compiled, () => hmacOf(TEST_KEY), { now: at, settled: true });
-    this.counts = scope.channels.map(() => new Float64Array(OUTCOMES.length));
+    this.counts = compiled.scope.channels.map(() => new Float64Array(OUTCOMES.length));
     this.#sink = this.#makeSink();
   }
 

@@ -7,7 +7,7 @@ import {
   typeNames,
   typeTokens,
 } from '../policy/tokens.js';
-import { carries } from '../event/fields.js';
+import { carries } from '../event/carries.js';
 import { ref, type Schema, whole } from './schema-value.js';
 
 /** Classes that share their types. */

@@ -1,6 +1,6 @@
 /** What becomes of an event that is permitted: sent, kept for a window, or neither. */
 import { formatEvent } from '../event/event.js';
-import { carries } from '../event/fields.js';
+import { carries } from '../event/carries.js';
 import { formatGuid } from '../event/guid.js';
 import { GUID } from '../event/layout.js';
 import { secondsOf } from '../event/time.js';

@@ -4,6 +4,7 @@ import { decodeFields, Fields } from '../event/fields.js';
 import { unpackEvent, type VscpEvent } from '../event/event.js';
 import { formatGuid } from '../event/guid.js';
 import { eventPriority } from '../event/event.js';
+import { type Compiled, compilePolicies } from '../policy/compile.js';
 import { OUTCOMES } from '../policy/outcome.js';
 import type { Expected, Policy, TestCase } from '../policy/policy.js';
 import { className } from '../policy/tokens.js';
@@ -50,8 +51,9 @@ export function tryPolicy(
 ): Trial {
   const hits = new Map(policy.rules.map(({ name }) => [name, 0]));
   const misses = new Map(policy.rules.map(({ name }) => [name, 0]));
+  const compile = compiler(policy);
   const results = policy.tests.map((test, i) => {
-    const result = runTest(policy, test, hits, misses);
+    const result = runTest(policy, compile, test, hits, misses);
     progress(i + 1);
     return result;
   });
@@ -81,14 +83,32 @@ function isAnything(part: unknown): boolean {
   return typeof part === 'object' && part !== null && 'mask' in part && part.mask === 0;
 }
 
+/** Compiles a policy for an instant: anew only where something in it depends on the time. */
+function compiler(policy: Policy): (at: number) => Compiled {
+  const scope = scopeOf([policy]);
+  const timeless =
+    policy.expires === Infinity &&
+    policy.rules.every(
+      ({ expires, arms }) => expires === Infinity && arms.every((arm) => !arm.schedule),
+    );
+  const known = new Map<number, Compiled>();
+  return (at) => {
+    const key = timeless ? 0 : at;
+    const compiled = known.get(key) ?? compilePolicies([policy], scope, at);
+    known.set(key, compiled);
+    return compiled;
+  };
+}
+
 function runTest(
   policy: Policy,
+  compile: (at: number) => Compiled,
   test: TestCase,
   hits: Map<string, number>,
   misses: Map<string, number>,
 ): TestResult {
-  const scope = scopeOf([policy]);
-  const rehearsal = new Rehearsal([policy], scope, test.at);
+  const rehearsal = new Rehearsal(compile(test.at), test.at);
+  const { scope } = rehearsal.compiled;
   const complaints: Complaint[] = [];
   let verdict: Verdict | undefined;
   let fed = 0;

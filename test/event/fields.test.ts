@@ -2,13 +2,8 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import t from 'tap';
-import {
-  carries,
-  decodeFields,
-  encodeFields,
-  Fields,
-  isMeasurement,
-} from '../../src/event/fields.js';
+import { carries, isMeasurement } from '../../src/event/carries.js';
+import { decodeFields, encodeFields, Fields } from '../../src/event/fields.js';
 import {
   CLASS,
   DATA,

@@ -1,5 +1,6 @@
 /** A second, slow decoder of event data, written with BigInt and text, to check the real one. */
-import { carries, type Fields } from '../../src/event/fields.js';
+import { carries } from '../../src/event/carries.js';
+import { type Fields } from '../../src/event/fields.js';
 
 type Plain = { -readonly [K in keyof Fields]: Fields[K] };
 

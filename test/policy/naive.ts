@@ -264,7 +264,7 @@ function fromBase(value: Ratio, unit: string): Ratio {
 
 /** undefined where one unit does not convert into the other. */
 export function converted(value: number, from: string, to: string): Ratio | undefined {
-  const [base, inBase] = toBase(exactly(value), from);
+  const [base, inBase] = toBase(decimal(value), from);
   if (base !== toBase([0n, 1n], to)[0]) return undefined;
   return fromBase(inBase, to);
 }
@@ -281,9 +281,16 @@ export interface Said {
   readonly notFinite: boolean;
 }
 
-export function saidBy({ vscpClass, type, data }: VscpEvent): Said {
+const SAID = new WeakMap<VscpEvent, Said>();
+
+export function saidBy(event: VscpEvent): Said {
+  const { vscpClass, type, data } = event;
+  const known = SAID.get(event);
+  if (known) return known;
   const fields = naiveFields(vscpClass, type, [...data]);
-  return { ...fields, unit: UNITS[type]?.[fields.unit], code: fields.unit };
+  const said = { ...fields, unit: UNITS[type]?.[fields.unit], code: fields.unit };
+  SAID.set(event, said);
+  return said;
 }
 
 function inSpan(n: number, { ge, le }: Span): boolean {

@@ -30,7 +30,8 @@ function byHand(key: string, guid: Uint8Array, prefix: bigint, bits: number): st
 function pseudonyms(key: string, prefix: bigint, bits: number, asked: string[] = []): Pseudonyms {
   const value = bytesOf(prefix & ~(ALL >> BigInt(bits)) & ALL);
   const ask: Hmac = (guid) => {
-    asked.push(Buffer.from(guid).toString('hex'));
+    // What is no GUID is asked once, for the key's fingerprint.
+    if (guid.length === 16) asked.push(Buffer.from(guid).toString('hex'));
     return hmac(key, guid);
   };
   const keyFile = { text: 'k', field: undefined as never };
@@ -89,7 +90,7 @@ await t.test('remembered names are those that would be computed, however many th
   const asked: string[] = [];
   const of = pseudonyms('secret', 0x02524c59n << 96n, 32, asked);
   const other = pseudonyms('another', 0x02524c59n << 96n, 32);
-  const guids = Array.from({ length: 30_000 }, (_, n) =>
+  const guids = Array.from({ length: 25_000 }, (_, n) =>
     bytesOf(0xfffffffffffffffe_b827eb10_00000000n ^ (BigInt(n) << (n % 2 === 0 ? 0n : 64n))),
   );
   let wrong = 0;
@@ -101,7 +102,7 @@ await t.test('remembered names are those that would be computed, however many th
     if (name(other, guid) === expected) same++;
   }
   t.equal(asked.length, guids.length, 'the second time it is remembered');
-  for (const guid of guids.slice(0, 10_000)) {
+  for (const guid of guids.slice(0, 8000)) {
     if (name(of, guid) !== byHand('secret', guid, 0x02524c59n << 96n, 32)) wrong++;
   }
   t.equal(wrong, 0);
@@ -122,7 +123,7 @@ await t.test('the GUID of zeros has a pseudonym, not the emptiness of a fresh me
 await t.test('an HMAC that gives the same bytes again and again is copied', (t) => {
   const shared = new Uint8Array(32);
   const value = { keyFile: { text: 'k', field: undefined as never }, prefix: bytesOf(0n), bits: 8 };
-  const of = new Pseudonyms(value, (guid) => shared.fill(guid[15]!));
+  const of = new Pseudonyms(value, (guid) => shared.fill(guid.at(-1)!));
   const one = name(of, bytesOf(1n));
   name(of, bytesOf(2n));
   t.equal(name(of, bytesOf(1n)), one);

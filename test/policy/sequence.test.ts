@@ -282,7 +282,7 @@ await t.test('it decides, sends and counts as the naive evaluator does, all day 
     'at once',
     'sum of absorbed.window',
     ...[10, 60, 65, 522, 1040, 1060].map((n) => `measured ${n}`),
-    ...['pseudonym', 'keep', 'ffff', 'zero', 'none'].map((guid) => `guid ${guid}`),
+    ...['pseudonym', 'keep', 'ff:f', 'zero', 'none'].map((guid) => `guid ${guid}`),
     ...['floor event', 'floor relay', 'relay', 'keep', 'zero'].map((time) => `time ${time}`),
     ...['mean', 'min', 'max', 'last', 'unit', 'round', 'clamp', 'value keep', 'data bytes'],
     ...['priority', 'class', 'type', 'sensor', 'zone', 'subzone', 'deadband'],
@@ -300,7 +300,7 @@ await t.test('a rehearsal is the same, with windows that end on time', (t) => {
       const files = split(rules, at);
       const parsed = load(files, day.start);
       if (!parsed) return;
-      const rehearsal = new Rehearsal(parsed, SCOPE, day.start);
+      const rehearsal = new Rehearsal(compilePolicies(parsed, SCOPE, day.start), day.start);
       const naive = new NaiveGate(fullNames(files), CHANNELS, day.start, true);
       const events = bent(day.events, rules);
       timesOf(day).forEach((now, i) => {

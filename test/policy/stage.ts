@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { parseBody, unpackEvent, type VscpEvent } from '../../src/event/event.js';
 import { MAX_BODY } from '../../src/event/layout.js';
 import { compilePolicies } from '../../src/policy/compile.js';
-import type { Keyring } from '../../src/policy/emission.js';
+import type { Keyring } from '../../src/policy/pseudonym.js';
 import { type Beginning, Engine } from '../../src/policy/engine.js';
 import { OUTCOMES, type Sink } from '../../src/policy/outcome.js';
 import { parsePolicy } from '../../src/policy/parse.js';

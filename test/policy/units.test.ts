@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isMeasurement } from '../../src/event/fields.js';
+import { isMeasurement } from '../../src/event/carries.js';
 import { typeNames } from '../../src/policy/tokens.js';
 import {
   convert,

@@ -1,9 +1,11 @@
 /** A relay with the rights that its systemd unit leaves it, and no others. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { FakeLower } from '../fake/lower.js';
 import { FakeUpper } from '../fake/upper.js';
-import { numberedEvents, startRelay } from './relay.js';
+import { digestOf } from '../../src/wire/bundle.js';
+import { numberedEvents, PERMIT_ALL, startRelay } from './relay.js';
 
 const UNIT = new URL('../../deploy/systemd/tidegate.service', import.meta.url);
 const root = process.getuid!() === 0 || process.env['TIDEGATE_REQUIRE_ALL'] !== undefined;
@@ -48,6 +50,12 @@ await t.test('the rights of the unit are enough, also for a second start', { ski
     await relay.until(() => relay.logged((line) => line.event === 'died') !== undefined, 'died');
     lower.send(numberedEvents(101, 200));
     await relay.until(() => upper.accepted.length === 200, 'events arrive through a new gate');
+    // Other policies are checked by a process of another user, and handed to one.
+    const other = PERMIT_ALL.replace('revision: 1', `revision: ${round + 1}`);
+    writeFileSync(join(relay.directory, 'policy.yaml'), other);
+    process.kill(relay.pid('supervisor')!, 'SIGHUP');
+    const digest = digestOf([{ file: '', text: other }]);
+    await relay.until(() => relay.gate()?.policy.digest === digest, 'other policies');
     t.equal(await relay.stop(), 0, 'and it ends in good order');
     await Promise.all([lower.close(), upper.close()]);
   }
