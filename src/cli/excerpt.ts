@@ -5,8 +5,12 @@ const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const UNSAFE_ONE = new RegExp(UNSAFE.source, 'u');
 const MARK = /\p{M}/u;
 /** Unicode, "East Asian Width": wide and fullwidth, as far as policies may quote them. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+const WIDE = new RegExp(
+  '[\u1100-\u115f\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97f\uac00-\ud7a3' +
+    '\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}' +
+    '\u{20000}-\u{3fffd}\\p{Emoji_Presentation}]',
+  'u',
+);
 const TAB = 8;
 /** Marks on one character: more of them would climb over the lines above. */
 const MAX_MARKS = 4;

@@ -9,15 +9,15 @@ import type { Io } from './io.js';
 import { count, type PolicyFile, readPolicies } from './policy-files.js';
 import { annotation, painter, printFinding, Sources, tally } from './policy-report.js';
 
-export const POLICY_CHECK_HELP = `tidegate policy check - say whether policies are right, and what is hazardous
+export const POLICY_CHECK_HELP = `tidegate policy check - what is wrong or hazardous in policies
 
 Usage: tidegate policy check FILE... [--format text|github|json] [--strict]
 
 Reads policy files as the relay does: unknown keys, tokens, families and units are errors, each
 with its line, a caret, and the nearest known word. All files given are taken together, as one
-relay loads them: ids used twice, permits that overlap and disagree, and expired policies are errors
-too. Then hazards are looked for, in what the rules mean together: a permit is not blamed for what
-a forbid stops. Nothing is sent, no test is run, no key is read.
+relay loads them: ids used twice, permits that overlap and disagree, and expired policies are
+errors too. Then hazards are looked for, in what the rules mean together: a permit is not blamed
+for what a forbid stops. Nothing is sent, no test is run, no key is read.
 
   -f, --format FORMAT   text (default), github (annotations of a workflow), or json (one object)
   -s, --strict          warnings fail as errors do

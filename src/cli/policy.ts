@@ -13,7 +13,7 @@ export const POLICY_HELP = `tidegate policy - check, test and explain policy fil
 
 Usage: tidegate policy COMMAND [OPTIONS]
 
-  check     say whether policies are right, and what is hazardous in them
+  check     say what is wrong or hazardous in policies
   test      run the tests that stand in policy files
   explain   say what becomes of an event, and why
   schema    print a JSON Schema, so that an editor completes and checks while you type

@@ -10,7 +10,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NO_AUDIT } from '../audit/audit.js';
-import type { Engine } from '../policy/engine.js';
 import { readDescriptor } from '../wire/descriptor.js';
 import { EXIT } from '../wire/exit.js';
 import { replaceJson } from '../wire/file.js';
@@ -31,23 +30,22 @@ const SMALL_READ = 16 * 1024;
 const GATHER = 2;
 const STATUS_EVERY = 250;
 const EXPIRE_EVERY = 60_000;
-/** A last mark that is further ahead than this, ms, was made by a clock that was wrong. */
-const MAX_BEHIND = 86_400_000;
 
 // Journals are read by the uppers of their channel: whoever may enter the directory.
 process.umask(0o022);
 const settings = takeSettings('gate');
 const log = openLog('gate');
-const policies = new Policies(FD.policies, {
+const scope = {
   sources: settings.sources,
   channels: settings.channels.map(({ name }) => name),
-});
-const ledger = new Ledger(settings, rulesOf(policies.first), NO_AUDIT, (error) =>
+};
+const policies = new Policies(FD.policies, scope, log);
+const ledger = new Ledger(settings, policies.first.ruleNames, NO_AUDIT, (error) =>
   log.error({ event: 'stalled', err: error }, 'a commit mark is tried again and again'),
 );
 const outflow = new Outflow(ledger.journals, ledger.outcomes);
 const intake = new Intake(policies.first, outflow, ledger.counters);
-resumeClock(Date.now());
+policies.resumeClock(ledger.lastTime, Date.now());
 if (ledger.cut > 0) log.warn({ event: 'journal-cut', bytes: ledger.cut }, 'cut an unmarked tail');
 
 mkdirSync(settings.directory, { recursive: true });
@@ -67,45 +65,10 @@ function noteFailure(reason: string | undefined): void {
   else log.error({ event: 'not-forwarding', reason }, 'nothing goes out');
 }
 
-function rulesOf({ compiled }: Engine): string[] {
-  return compiled.rules.map(({ name }) => name);
-}
-
-/** What a gate before this one has sent for a window is not sent for it again. */
-function resumeClock(now: number): void {
-  if (ledger.lastTime <= now) return;
-  const behind = { event: 'clock', behind: ledger.lastTime - now };
-  if (ledger.lastTime - now < MAX_BEHIND) {
-    policies.first.notBefore(ledger.lastTime);
-    log.warn(behind, 'the clock has been set back: windows wait until it has caught up');
-  } else log.error(behind, 'the clock was far ahead when the last mark was made: not waited for');
-}
-
 /** Sets the time for the events to come, and sends what windows have gathered until then. */
 function advance(): void {
   const now = Date.now();
   while (!intake.advance(now)) commit();
-}
-
-/** Takes other policies between two batches, if there are any. */
-function takePolicies(): void {
-  const now = Date.now();
-  const before = policies.status.refused;
-  const next = policies.changed(now);
-  if (next) {
-    advance();
-    commit();
-    try {
-      ledger.setRules(rulesOf(next.engine));
-      intake.replace(next.engine);
-      policies.status = next.status;
-      log.info({ event: 'policies', ...next.status }, 'deciding by other policies');
-    } catch (error) {
-      policies.refuse(next.status.digest, (error as Error).message, now);
-    }
-  }
-  const { refused } = policies.status;
-  if (refused && refused !== before) log.error({ event: 'policies-refused', ...refused });
 }
 
 function commit(): void {
@@ -188,7 +151,12 @@ function open(source: number): Promise<void> {
 setInterval(() => {
   advance();
   if (timer === undefined) commit();
-  takePolicies();
+  policies.takeChanged(Date.now(), (engine) => {
+    advance();
+    commit();
+    ledger.setRules(engine.ruleNames);
+    intake.replace(engine);
+  });
   writeStatus();
 }, STATUS_EVERY);
 setInterval(() => {

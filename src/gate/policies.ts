@@ -5,13 +5,11 @@ import { Engine } from '../policy/engine.js';
 import { parsePolicy } from '../policy/parse.js';
 import { type Bundle, digestOf, readBundle, readMark } from '../wire/bundle.js';
 import { hmacOf } from '../wire/hmac.js';
+import type { Logger } from '../wire/log.js';
 import type { PolicyStatus } from '../wire/status.js';
 
-/** Policies that have been loaded, and not yet taken. */
-export interface Loaded {
-  readonly engine: Engine;
-  readonly status: PolicyStatus;
-}
+/** A last mark that is further ahead than this, ms, was made by a clock that was wrong. */
+const MAX_BEHIND = 86_400_000;
 
 export class Policies {
   /** Of those in force. */
@@ -20,42 +18,64 @@ export class Policies {
   readonly first: Engine;
   readonly #fd: number;
   readonly #scope: Scope;
+  readonly #log: Logger;
   #mark: string;
 
   /**
    * @param fd of the supervisor's file
    * @throws Error where policies do not load, or the file is torn
    */
-  constructor(fd: number, scope: Scope) {
+  constructor(fd: number, scope: Scope, log: Logger) {
     this.#fd = fd;
     this.#scope = scope;
+    this.#log = log;
     this.#mark = readMark(fd);
     const bundle = readBundle(fd);
     if (!bundle) throw new Error('the policies are being rewritten');
     ({ engine: this.first, status: this.status } = this.#load(bundle, Date.now()));
   }
 
-  /** Loads other policies, once, if the supervisor has handed some on; refuses what is wrong. */
-  changed(now: number): Loaded | undefined {
-    const mark = readMark(this.#fd);
-    if (mark === this.#mark) return undefined;
-    const bundle = readBundle(this.#fd);
-    if (!bundle) return undefined;
-    this.#mark = mark;
-    try {
-      return this.#load(bundle, now);
-    } catch (error) {
-      this.refuse(digestOf(bundle.policies), (error as Error).message, now);
-      return undefined;
+  /** What a gate before this one has sent for a window is not sent for it again. */
+  resumeClock(last: number, now: number): void {
+    if (last <= now) return;
+    const behind = { event: 'clock', behind: last - now };
+    if (last - now < MAX_BEHIND) {
+      this.first.notBefore(last);
+      this.#log.warn(behind, 'the clock has been set back: windows wait until it has caught up');
+    } else {
+      this.#log.error(behind, 'the clock was far ahead at the last mark: it is not waited for');
     }
   }
 
-  /** Those in force stay. */
-  refuse(digest: string, reason: string, time: number): void {
-    this.status = { ...this.status, refused: { digest, reason, time } };
+  /**
+   * Takes other policies, once, if the supervisor has handed some on; refuses what is wrong.
+   *
+   * @param replace puts an engine in the place of the one before, between two batches; what it throws
+   * refuses the policies
+   */
+  takeChanged(now: number, replace: (engine: Engine) => void): void {
+    const mark = readMark(this.#fd);
+    if (mark === this.#mark) return;
+    const bundle = readBundle(this.#fd);
+    if (!bundle) return;
+    this.#mark = mark;
+    try {
+      const { engine, status } = this.#load(bundle, now);
+      replace(engine);
+      this.status = status;
+      this.#log.info({ event: 'policies', ...status }, 'deciding by other policies');
+    } catch (error) {
+      const refused = {
+        digest: digestOf(bundle.policies),
+        reason: (error as Error).message,
+        time: now,
+      };
+      this.status = { ...this.status, refused };
+      this.#log.error({ event: 'policies-refused', ...refused }, 'the policies before stay');
+    }
   }
 
-  #load({ policies, keys }: Bundle, now: number): Loaded {
+  #load({ policies, keys }: Bundle, now: number): { engine: Engine; status: PolicyStatus } {
     const parsed = policies.map(({ file, text }) => parsePolicy(text, file));
     const engine = new Engine(compilePolicies(parsed, this.#scope, now), keyring(keys), { now });
     const status = {

@@ -149,6 +149,11 @@ export class Engine {
     });
   }
 
+  /** By number, as records name them. */
+  get ruleNames(): string[] {
+    return this.compiled.rules.map(({ name }) => name);
+  }
+
   /** The clock was there already: no window is opened again that began before `time`. */
   notBefore(time: number): void {
     this.#clock = Math.max(this.#clock, time);

@@ -1,4 +1,4 @@
-/** Parts the 65536 classes into those that the same sets hold, so that one of each stands for all. */
+/** Parts the 65536 classes into those that the same sets hold: one of each stands for all. */
 import { contains, type NumberSet } from '../policy/match.js';
 
 const CLASSES = 65536;

@@ -1,4 +1,4 @@
-/** Lints of what is let out: dangerous classes, and forbids that stop less or more than they seem to. */
+/** Lints of what is let out: dangerous classes, forbids that stop less or more than they seem. */
 import type { Field } from '../document/document.js';
 import { carries } from '../event/carries.js';
 import {
@@ -95,7 +95,8 @@ export function lintForbid(
       `forbid '${rule.name}' stops ${few(bare.map(showClass))}, but the same events get out as ` +
         `${few([...open].sort((a, b) => a - b).map(showClass))} by permit ` +
         few([...by].map((name) => `'${name}'`)),
-      `write class: ${writeFamilies(bare)}, which has all classes that carry them`,
+      `write class: ${writeFamilies(bare)} in place of ${few(bare.map(showClass))}: all classes ` +
+        'that carry them',
     ),
   );
   return findings;

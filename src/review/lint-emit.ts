@@ -58,7 +58,8 @@ function lintTime(rule: Rule): Finding[] {
     warn(
       placeOf(rule, 'emit.time'),
       'raw-time',
-      `permit '${rule.name}' keeps timestamps: microseconds tell devices apart, and when people come`,
+      `permit '${rule.name}' keeps timestamps: microseconds tell devices apart, and say when ` +
+        'people come',
       'send time: { floor: 1m }, relay or zero',
     ),
   ];
@@ -92,13 +93,16 @@ function lintStreams(rule: Rule): Finding[] {
   const lost = emit.window.per.filter((part) => isLost(part, rule) && !isFixed(part, arms));
   if (lost.length === 0) return [];
   const parts = lost.join(' and ');
+  const sending = lost.map((part) =>
+    part === 'guid' ? 'guid: { pseudonym: ... }' : `${part}: keep`,
+  );
   return [
     warn(
       placeOf(rule, 'emit.window'),
       'stream-lost',
       `permit '${rule.name}' makes a window per ${parts} but does not send it: the values of ` +
         'several streams arrive as one',
-      `send ${lost.map((part) => (part === 'guid' ? 'guid: { pseudonym: ... }' : `${part}: keep`)).join(', ')}, or take ${parts} out of 'per'`,
+      `send ${sending.join(', ')}, or take ${parts} out of 'per'`,
     ),
   ];
 }

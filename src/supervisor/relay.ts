@@ -1,12 +1,11 @@
 /** The relay as the supervisor sees it: pipes, one gate, and a link for each lower and each upper. */
 import { randomInt } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Checked, scopeOfConfig } from '../config/check.js';
 import type { Config, FileReference, LowerConfig, UpperConfig } from '../config/config.js';
 import { openSecret } from '../config/secret.js';
 import { type PolicyText, writeBundle } from '../wire/bundle.js';
-import { readDescriptor } from '../wire/descriptor.js';
 import { replaceJson } from '../wire/file.js';
 import type { Logger } from '../wire/log.js';
 import { FD } from '../wire/fd.js';
@@ -24,17 +23,16 @@ import { Launcher, type Start } from '../seal/launch.js';
 import { makePipes, type Pipe } from '../seal/pipes.js';
 import type { Process } from '../seal/process.js';
 import type { Role } from '../seal/table.js';
+import { openBoth, openOnce } from './handed.js';
 import { Link } from './link.js';
 import { lockFile } from './lock.js';
 import { collectLog } from './logs.js';
-import { Reload } from './reload.js';
+import { Reload, Verdicts } from './reload.js';
 import { readUsage } from './usage.js';
 
 const STATUS_EVERY = 500;
 /** A gate that died is started anew after this many ms. */
 const GATE_RESTART = 250;
-/** Characters of what a check says that are kept. */
-const MAX_VERDICT = 16 * 1024;
 /** Told to stop, the processes have this many ms before they are killed. */
 const GRACE = 5000;
 /** Between two looks at the machine's name resolution, ms. */
@@ -79,17 +77,16 @@ export class Relay {
     this.#reportSeals();
     this.#confines = new Confines(config, this.#launcher);
     for (const name of logs) collectLog(this.#pipe(name).read, name);
+    const verdicts = new Verdicts(this.#pipe('verdict').read);
     this.#reload = new Reload({
       config,
       log,
-      check: (policies, lines) => this.#check(policies, lines),
+      check: (policies, lines) => {
+        verdicts.follow(lines);
+        return this.#check(policies);
+      },
       hand: (bundle) => writeBundle(this.#bundle.write, bundle),
       changed: () => this.#writeStatus(),
-    });
-    const verdict = this.#pipe('verdict').read;
-    readDescriptor(verdict, 16 * 1024, {
-      data: (chunk) => this.#verdict(Buffer.from(chunk).toString('utf8')),
-      ended: () => undefined,
     });
     this.#lowers = config.lowers.map((lower, i) => this.#lowerLink(lower, i));
     this.#uppers = config.uppers.map((upper, i) => this.#upperLink(upper, i));
@@ -125,23 +122,13 @@ export class Relay {
     if (!this.#stopping) this.#reload.ask();
   }
 
-  #verdict: (text: string) => void = () => undefined;
-
-  #check(policies: readonly PolicyText[], lines: (text: string) => void): Process {
-    let room = MAX_VERDICT;
-    this.#verdict = (text) => {
-      const taken = text.slice(0, room);
-      room -= taken.length;
-      lines(taken);
-    };
+  #check(policies: readonly PolicyText[]): Process {
     const settings: CheckerSettings = { policies, ...scopeOfConfig(this.#config) };
-    const fd = openOnce(
-      join(this.#config.state, 'run', 'checked'),
-      JSON.stringify({ checker: settings }),
-    );
+    const path = join(this.#config.state, 'run', 'checked');
+    const fd = openOnce(path, JSON.stringify({ checker: settings }));
     try {
-      const start = { ...this.#confines.of('checker'), files: { [FD.settings]: fd } };
-      const child = this.#launcher.launch({ ...start, args: [], log: this.#pipe('verdict').write });
+      const start = { ...this.#confines.of('checker'), args: [], files: { [FD.settings]: fd } };
+      const child = this.#launcher.launch({ ...start, log: this.#pipe('verdict').write });
       this.#note(child, 'checker');
       return child;
     } finally {
@@ -337,22 +324,6 @@ export class Relay {
       this.#log.debug({ err: error }, 'cannot write the status');
     }
   }
-}
-
-/** A file that is unlinked at once, open at both ends. */
-function openBoth(path: string): Pipe {
-  const write = openSync(path, 'wx', 0o600);
-  const read = openSync(path, 'r');
-  unlinkSync(path);
-  return { read, write };
-}
-
-/** A file with that text, unlinked at once. */
-function openOnce(path: string, text: string): number {
-  writeFileSync(path, text, { mode: 0o600 });
-  const fd = openSync(path, 'r');
-  unlinkSync(path);
-  return fd;
 }
 
 /** Opens all or none. */

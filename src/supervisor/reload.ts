@@ -7,11 +7,15 @@ import { type Config, loadConfig } from '../config/config.js';
 import { differences } from '../config/difference.js';
 import type { Process } from '../seal/process.js';
 import { type Bundle, digestOf, type PolicyText } from '../wire/bundle.js';
+import { readDescriptor } from '../wire/descriptor.js';
 import type { Logger } from '../wire/log.js';
 import type { ReloadStatus } from '../wire/status.js';
 
 /** A check that takes longer, ms, is ended, and the policies are refused. */
 const PATIENCE = 60_000;
+
+/** Characters of what a check says that are kept. */
+const MAX_VERDICT = 16 * 1024;
 
 export interface ReloadParts {
   /** As the relay was started. */
@@ -70,7 +74,10 @@ export class Reload {
       // Its last words may still be in the pipe.
       setImmediate(() => {
         if (code === 0) this.#hand(policies, config);
-        else this.#refuse(said.trim() || error?.message || 'the check ended without a verdict');
+        else
+          this.#refuse(
+            said === '' ? (error?.message ?? 'the check ended without a verdict') : said.trim(),
+          );
       });
     });
   }
@@ -105,5 +112,28 @@ export class Reload {
   #tell(state: ReloadStatus['state'], more: Pick<ReloadStatus, 'digest' | 'reason'> = {}): void {
     this.#status = { count: this.#count, state, time: Date.now(), ...more };
     this.#parts.changed();
+  }
+}
+
+/** What checks say, in one pipe for life: of the one that is going on, and not too much. */
+export class Verdicts {
+  #room = 0;
+  #said: (text: string) => void = () => undefined;
+
+  /** @param fd the pipe's read end */
+  constructor(fd: number) {
+    readDescriptor(fd, 16 * 1024, {
+      data: (chunk) => {
+        const text = Buffer.from(chunk).toString('utf8').slice(0, this.#room);
+        this.#room -= text.length;
+        this.#said(text);
+      },
+      ended: () => undefined,
+    });
+  }
+
+  follow(said: (text: string) => void): void {
+    this.#room = MAX_VERDICT;
+    this.#said = said;
   }
 }

@@ -27,7 +27,9 @@ rules:
     effect: permit
     to: public
     match: { class: CLASS1.MEASUREMENT, type: TEMPERATURE }
-    emit: { value: { unit: celsius, round: 0.5 }, guid: { pseudonym: { key_file: /none, prefix: "02:52/16" } } }
+    emit:
+      value: { unit: celsius, round: 0.5 }
+      guid: { pseudonym: { key_file: /none, prefix: "02:52/16" } }
     limits: { rate: 2/s, burst: 2 }
 tests:
   - name: to half a degree
@@ -38,7 +40,9 @@ tests:
     expect: { emitted: 2, withheld: { rate: 3 } }
 `;
 const MISS = `  - name: nothing else
-    feed: [{ event: { class: 20, type: 6 } }, { event: { class: 10, type: 6, value: 1, unit: celsius } }]
+    feed:
+      - { event: { class: 20, type: 6 } }
+      - { event: { class: 10, type: 6, value: 1, unit: celsius } }
     expect: { emitted: 1 }
 `;
 const BAD = GOOD.replace('value: 21.5,', 'value: 21.4,').replace('rate: 3 }', 'rate: 2 }');
@@ -72,13 +76,13 @@ await t.test('tests that fail: what was expected, where, and what was sent', (t)
     [
       'bad.yaml (hall, revision 3)',
       '  FAIL to half a degree  1 event fed, 1 sent',
-      'bad.yaml:13:47: value: expected 21.4, sent 21.5',
-      `  13 | ${BAD.split('\n')[12]!}`,
+      'bad.yaml:15:47: value: expected 21.4, sent 21.5',
+      `  15 | ${BAD.split('\n')[14]!}`,
       '     |                                               ^',
       '     sent to public by hall/climate: EVENT',
       '  FAIL two at once       5 events fed, 2 sent',
-      'bad.yaml:16:13: withheld rate: expected 2, counted 3',
-      `  16 | ${BAD.split('\n')[15]!}`,
+      'bad.yaml:18:13: withheld rate: expected 2, counted 3',
+      `  18 | ${BAD.split('\n')[17]!}`,
       '     |             ^',
       '     sent to public by hall/climate: EVENT',
       '     sent to public by hall/climate: EVENT',
@@ -111,7 +115,7 @@ await t.test('a test that touches no rule fails', (t) => {
   t.equal(code, 1);
   t.ok(
     lines.includes(
-      'p.yaml:11:5: no rule matches any event of this test: it shows nothing of the policy',
+      'p.yaml:13:5: no rule matches any event of this test: it shows nothing of the policy',
     ),
   );
   t.end();
@@ -154,7 +158,7 @@ await t.test('files in error fail; each file is tested alone', (t) => {
   t.equal(wrong.code, 1);
   t.match(
     wrong.lines[1]!,
-    /^wrong\.yaml:13:30: error: unknown key 'emited'; did you mean 'emitted'/,
+    /^wrong\.yaml:15:30: error: unknown key 'emited'; did you mean 'emitted'/,
   );
   t.equal(wrong.lines.at(-1), '2 tests: 2 passed, 0 failed, 1 error; 6 events fed, 3 sent');
   t.match(run(['old.yaml']), { code: 1, lines: [/old/, /policy 'hall' expired/] });
@@ -195,12 +199,12 @@ await t.test('--json: one object', (t) => {
       tests: [
         {
           name: 'to half a degree',
-          line: 11,
+          line: 13,
           column: 5,
           passed: false,
           fed: 1,
           sent: 1,
-          complaints: [{ line: 13, column: 47, message: 'value: expected 21.4, sent 21.5' }],
+          complaints: [{ line: 15, column: 47, message: 'value: expected 21.4, sent 21.5' }],
           events: [{ channel: 'public', rule: 'hall/climate', at: '2026-01-05T12:00:00.000Z' }],
         },
         { passed: false },

@@ -1,4 +1,4 @@
-/** The naive evaluator with a memory: what permits send, keep back and count, one event at a time. */
+/** The naive evaluator with a memory: what permits send, keep back and count, event by event. */
 import { createHmac } from 'node:crypto';
 import type { VscpEvent } from '../../src/event/event.js';
 import {
@@ -143,7 +143,6 @@ export class NaiveGate {
   #count(channel: string, outcome: string, events: number): void {
     const counts = this.counts.get(channel)!;
     counts[outcome] = (counts[outcome] ?? 0) + events;
-    if (counts[outcome] === 0) delete counts[outcome];
   }
 
   #memory(rule: NaiveRule, channel: string): Memory {
@@ -178,6 +177,12 @@ export class NaiveGate {
         yield [rule, channel, memory, memory.begun + duration(rule.emit.window.every)];
       }
     }
+  }
+
+  /** What is not 0 of a channel. */
+  numbers(channel: string): Record<string, number> {
+    const pairs = Object.entries(this.counts.get(channel)!);
+    return Object.fromEntries(pairs.filter(([, count]) => count !== 0));
   }
 
   /** When the next window ends. */
@@ -234,7 +239,7 @@ export class NaiveGate {
   }
 
   /**
-   * @param reported by channel, what the engine made of it: asked only where tokens are too near to 1
+   * @param reported by channel, what the engine made of it: asked where tokens are too near to 1
    * @returns undefined for a value that is no number
    */
   feed(
@@ -319,7 +324,7 @@ export class NaiveGate {
     return [event.vscpClass, event.type, ...per.map((part) => `${part}=${all[part]}`)].join();
   }
 
-  /** Whether a deadband lets the event through, a string if it has no value; and how to remember it. */
+  /** Why a deadband keeps the event back, or how to remember that it did not. */
   #moved(rule: NaiveRule, memory: Memory, event: VscpEvent, source: string): string | (() => void) {
     const { unit, change, refresh, per = ['guid', 'sensor'] } = rule.emit!.deadband!;
     const value = this.#value(event, unit);

@@ -215,7 +215,7 @@ export function compare([a, b]: Ratio, [c, d]: Ratio): number {
   return difference < 0n ? -1 : Number(difference > 0n);
 }
 
-/** The nearest double: a quotient of 80 bits or more, of which the last says that there are more. */
+/** The nearest double: of a quotient of 80 bits or more, the last says that there are more. */
 export function nearest([n, d]: Ratio): number {
   if (n < 0n) return -nearest([-n, d]);
   const shift = Math.max(0, 80 - n.toString(2).length + d.toString(2).length);

@@ -185,18 +185,14 @@ const matchOf = (sized: boolean): fc.Arbitrary<Match> =>
       types: fc.constantFrom([6], [6, 7], [16, 6], [7]),
       data: fc.record({ sensor: optional(bytes, 3), zone: optional(some([0, 5], 1), 4) }),
       measured: fc.nat(3).map((n) => n > 0),
-      unit: optional(some(['kelvin', 'celsius', 'fahrenheit'], 2), 3),
+      unit: optional(some(UNIT_NAMES, 2)),
       value: optional(value),
-      size: optional(
-        fc.oneof(fc.constantFrom(0, 12, 15, 20), fc.constantFrom({ ge: 5 }, { le: 4 })),
-        2,
-      ),
+      size: fc.constantFrom(0, 12, 15, { ge: 5 }, { le: 4 }, { ge: 2, le: 12 }),
     })
     .map(({ head, classes, types, data, measured, unit, value, size }): Match => {
-      if (sized) return dense<Match>({ ...head, classes, types, size } as Match);
-      if (measured)
-        return dense<Match>({ ...head, classes, types: [6], ...data, unit, value } as Match);
-      return dense<Match>({ ...head, classes, types, ...data } as Match);
+      if (sized) return dense<Match>({ ...head, classes, types, size });
+      if (measured) return dense<Match>({ ...head, classes, types: [6], ...data, unit, value });
+      return dense<Match>({ ...head, classes, types, ...data });
     });
 
 function eventOf(
@@ -226,7 +222,7 @@ const EVENTS = new Map(
   ),
 );
 
-/** Whether some event at some instant matches both: every head, every data, every instant is tried. */
+/** Whether some event at some instant matches both: every head, data and instant is tried. */
 function meet(one: Match, two: Match): boolean {
   const both = [one, two];
   const { length } = INSTANTS.filter((now) =>
@@ -295,7 +291,7 @@ const asksData = ({ sensor, zone, unit, value }: Match): boolean =>
 await t.test('permits that differ are refused exactly if some event matches both', (t) => {
   const seen = { meet: 0, apart: 0, time: 0, value: 0, unit: 0, sensor: 0, size: 0, guid: 0 };
   const apart = { time: 0, value: 0, unit: 0, sensor: 0, guid: 0 };
-  const pair = fc.nat(4).chain((n) => fc.tuple(matchOf(n === 0), matchOf(n === 0)));
+  const pair = fc.nat(6).chain((n) => fc.tuple(matchOf(n === 0), matchOf(n === 0)));
   fc.assert(
     fc.property(pair, fc.boolean(), fc.nat(2), ([one, two], across, differ) => {
       fc.pre(!((asksSize(one) && asksData(two)) || (asksSize(two) && asksData(one))));
@@ -321,15 +317,15 @@ await t.test('permits that differ are refused exactly if some event matches both
         if (one[key] === undefined || two[key] === undefined) continue;
         seen[key] += Number(expected);
         if (key !== 'size' && !expected) {
-          const { [key]: _, ...rest } = one;
+          const rest = dense<Match>({ ...one, [key]: undefined });
           apart[key] += Number(meet(rest, two));
         }
       }
     }),
     { numRuns: 1200 },
   );
-  for (const [what, count] of Object.entries(seen)) t.ok(count > 12, `${what}: ${count}`);
-  for (const [what, count] of Object.entries(apart)) t.ok(count > 5, `apart by ${what}: ${count}`);
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 5, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(apart)) t.ok(count > 3, `apart by ${what}: ${count}`);
   t.end();
 });
 

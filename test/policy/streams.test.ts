@@ -149,7 +149,7 @@ await t.test('tables share a budget; what one gives back another may take', (t) 
   t.end();
 });
 
-/** Undoes `x ^ (x >>> 16)` and the multiplications of `mix`: what an attacker who knows it can do. */
+/** Undoes the shifts and multiplications of `mix`, as an attacker who knows them can. */
 function unmix(hash: number): number {
   const inverse = (odd: number): number => {
     let x = odd;

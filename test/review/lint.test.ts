@@ -38,11 +38,14 @@ function codes(...texts: readonly string[]): string[] {
 
 const CAREFUL = 'emit: { value: keep, sensor: keep, time: { floor: 1m } }';
 const NOTHING = 'emit: { time: relay }';
+const SENT =
+  'emit: { guid: { pseudonym: { key_file: key, prefix: "02:52/16" } }, ' +
+  'value: { unit: kelvin, round: 0.5 }, sensor: keep, time: { floor: 1m } }';
 const CLIMATE = `{ name: a, effect: permit, to: up, match: { class: 10, type: 6 }, ${CAREFUL} }`;
 
 await t.test('a careful policy has no findings', (t) => {
   const text = policyOf(
-    `{ name: climate, effect: permit, to: up, match: { class: "@MEASUREMENT", type: TEMPERATURE }, emit: { guid: { pseudonym: { key_file: key, prefix: "02:52/16" } }, value: { unit: kelvin, round: 0.5 }, sensor: keep, time: { floor: 1m } } }
+    `{ name: climate, effect: permit, to: up, match: { class: "@MEASUREMENT", type: 6 }, ${SENT} }
     { name: never, effect: forbid, match: { class: ["@SECURITY", "@PROTOCOL"] } }`
       // 60 and 70 have no unit field and no sensor, 11..14 no units.
       .replace('"@MEASUREMENT"', '[10, 522, 1040, 1060]'),
@@ -58,6 +61,10 @@ await t.test('a careful policy has no findings', (t) => {
   t.strictSame(findings(text), []);
   t.end();
 });
+
+const windowed = (type: string, unit: string, fn: string, rest: string): string =>
+  `match: { class: 10, type: ${type} }, emit: { value: { unit: ${unit}, fn: ${fn} }, ` +
+  `${rest.replace(/per: .*/, (per) => `window: { every: 1m, ${per} }`)} }`;
 
 /** A code, a rule that has it, and near ones that have not; all else is as in `policyOf`. */
 const PERMITS: readonly (readonly [code: string, bad: string, ...good: string[]])[] = [
@@ -126,14 +133,14 @@ const PERMITS: readonly (readonly [code: string, bad: string, ...good: string[]]
   ],
   [
     'window-unit',
-    'match: { class: 10, type: ANGLE }, emit: { value: { unit: degree, fn: mean }, window: { every: 1m, per: source } }',
-    'match: { class: 10, type: ANGLE }, emit: { value: { unit: degree, fn: last }, window: { every: 1m, per: source } }',
-    'match: { class: 10, type: HUMIDITY }, emit: { value: { unit: percent, fn: mean }, window: { every: 1m, per: source } }',
+    windowed('ANGLE', 'degree', 'mean', 'per: source'),
+    windowed('ANGLE', 'degree', 'last', 'per: source'),
+    windowed('HUMIDITY', 'percent', 'mean', 'per: source'),
   ],
   [
     'window-unit',
-    'match: { class: 10, type: SOUND_LEVEL }, emit: { value: { unit: decibel, fn: mean }, window: { every: 1m, per: source } }',
-    'match: { class: 10, type: SOUND_LEVEL }, emit: { value: { unit: decibel, fn: max }, window: { every: 1m, per: source } }',
+    windowed('SOUND_LEVEL', 'decibel', 'mean', 'per: source'),
+    windowed('SOUND_LEVEL', 'decibel', 'max', 'per: source'),
   ],
   [
     'value-unit',
@@ -153,15 +160,20 @@ const PERMITS: readonly (readonly [code: string, bad: string, ...good: string[]]
   ],
   [
     'stream-lost',
-    'match: { class: 10, type: 6 }, emit: { value: { unit: kelvin, fn: mean }, window: { every: 1m, per: [sensor] } }',
-    'match: { class: 10, type: 6 }, emit: { value: { unit: kelvin, fn: mean }, sensor: keep, window: { every: 1m, per: [sensor] } }',
-    'match: { class: 10, type: 6 }, emit: { value: { unit: kelvin, fn: mean }, window: { every: 1m, per: [source] } }',
-    'match: { class: 10, type: 6, sensor: 2 }, emit: { value: { unit: kelvin, fn: mean }, window: { every: 1m, per: [sensor] } }',
+    windowed('6', 'kelvin', 'mean', 'per: sensor'),
+    windowed('6', 'kelvin', 'mean', 'sensor: keep, per: sensor'),
+    windowed('6', 'kelvin', 'mean', 'per: source'),
+    windowed('6, sensor: 2', 'kelvin', 'mean', 'per: sensor'),
   ],
   [
     'stream-lost',
-    'match: { class: 10, type: 6 }, emit: { value: { unit: kelvin, fn: mean }, window: { every: 1m, per: [guid] } }',
-    'match: { class: 10, type: 6, guid: "02:52:4C:59:00:00:00:00:00:00:00:00:00:00:00:01" }, emit: { value: { unit: kelvin, fn: mean }, window: { every: 1m, per: [guid] } }',
+    windowed('6', 'kelvin', 'mean', 'per: guid'),
+    windowed(
+      '6, guid: "02:52:4C:59:00:00:00:00:00:00:00:00:00:00:00:01"',
+      'kelvin',
+      'mean',
+      'per: guid',
+    ),
   ],
 ];
 
@@ -289,7 +301,8 @@ await t.test('what is dead, unused, untested, or ends', (t) => {
   const timed = (every: string): string =>
     policyOf(
       `{ name: a, effect: permit, to: up, ${morning}, ${NOTHING} }`,
-      `tests: [{ name: t, at: "2026-06-01T06:00:00Z", feed: { event: { class: 20, type: 1 }, repeat: 3, every: ${every} }, expect: { emitted: 0 } }]\n`,
+      'tests:\n  - { name: t, at: "2026-06-01T06:00:00Z", expect: { emitted: 0 }, feed: ' +
+        `{ event: { class: 20, type: 1 }, repeat: 3, every: ${every} } }\n`,
     );
   t.strictSame(untested(timed('30m')), []);
   t.equal(untested(timed('20m')).length, 1);
