@@ -27,7 +27,7 @@ A policy says what goes up; what no rule permits stays inside. From an empty fil
   tidegate policy test hall.yaml --coverage                 until no rule has a gap
   tidegate check -c tidegate.yaml                           the whole configuration
 
-The smallest policy:
+A small policy:
   schema: tidegate-policy/v1
   policy: { id: hall, revision: 1, expires: 2027-03-31 }
   rules:
@@ -35,7 +35,11 @@ The smallest policy:
       effect: permit
       to: public
       match: { class: CLASS1.MEASUREMENT, type: [TEMPERATURE, HUMIDITY] }
-      emit: { value: keep, sensor: keep, time: { floor: 1m } }`;
+      emit: { value: keep, sensor: keep, time: { floor: 1m } }
+  tests:
+    - name: a temperature goes up
+      feed: { event: { class: CLASS1.MEASUREMENT, type: TEMPERATURE, value: 21, unit: celsius } }
+      expect: { rule: climate, emitted: 1 }`;
 
 const COMMANDS: Readonly<
   Record<string, (args: readonly string[], io: Io) => number | Promise<number>>

@@ -2,7 +2,7 @@
  * Strict YAML documents: every value knows its file:line:column, every surprise is an error.
  *
  * Refused: duplicate and unknown keys, anchors, aliases, tags, directives, merge keys, a second
- * document, control characters, more than MAX_TEXT characters or MAX_DEPTH levels.
+ * document, control characters, more than MAX_TEXT characters, MAX_DEPTH levels or MAX_ITEMS a list.
  */
 import {
   CST,
@@ -20,6 +20,7 @@ import { didYouMean } from './nearest.js';
 
 export const MAX_TEXT = 1024 * 1024;
 export const MAX_DEPTH = 32;
+export const MAX_ITEMS = 16_384;
 
 /** Something wrong at a place in a file. */
 export class DocumentError extends Error {
@@ -130,7 +131,9 @@ export class Field {
   /** The values of a list, at least one. */
   list(): Field[] {
     if (!isSeq(this.#node)) throw this.error(`${this.#called} must be a list`);
-    if (this.#node.items.length === 0) throw this.error(`${this.#called} must not be empty`);
+    const { length } = this.#node.items;
+    if (length === 0) throw this.error(`${this.#called} must not be empty`);
+    if (length > MAX_ITEMS) throw this.error(`${this.#called} has more than ${MAX_ITEMS} items`);
     return this.#node.items.map(
       (item, i) =>
         new Field(this.#context, item as Node | null, `${this.path}[${i}]`, this.#offset),

@@ -64,6 +64,7 @@ export interface Compiled {
  * expired policy, or two permits of one channel that overlap and send different fields
  */
 export function compilePolicies(policies: readonly Policy[], scope: Scope, now: number): Compiled {
+  if (scope.channels.length > MAX_CHANNELS) refuseChannels(policies, scope);
   const ids = new Map<string, Policy>();
   for (const policy of policies) {
     if (ids.has(policy.id)) {
@@ -132,6 +133,13 @@ export function compilePolicies(policies: readonly Policy[], scope: Scope, now: 
     covering,
     expires: Math.min(...policies.map(({ expires }) => expires)),
   };
+}
+
+function refuseChannels(policies: readonly Policy[], { channels }: Scope): never {
+  const excess = channels[MAX_CHANNELS];
+  const names = policies.flatMap(({ rules }) => rules.flatMap(({ to }) => to ?? []));
+  const field = names.find(({ text }) => text === excess)?.field ?? policies[0]!.idField;
+  throw field.error(`more than ${MAX_CHANNELS} channels: '${excess!}' is one too many`);
 }
 
 /** Lists of arms that share their beginnings: list 0 is empty, any other extends one by one arm. */

@@ -65,7 +65,7 @@ export class Converter {
     const { from, to } = this.#of(vscpClass, type);
     if (!to) return value;
     const own = from[unit];
-    return own === undefined || own.base !== to.base ? NaN : convert(value, own, to);
+    return own?.base === to.base ? convert(value, own, to) : NaN;
   }
 
   /** The code of the unit that is sent. */

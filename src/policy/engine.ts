@@ -19,6 +19,7 @@ import {
 import type { Compiled } from './compile.js';
 import { Emission } from './emission.js';
 import { type Keyring, Shared } from './pseudonym.js';
+import { GuidIndex, MANY } from './guid-index.js';
 import { Memory, Outlet } from './outlet.js';
 import { EMITTED, type Sink } from './outcome.js';
 import { isOpen } from './schedule.js';
@@ -62,6 +63,8 @@ export class Engine {
   readonly #guidStart: Int32Array;
   readonly #guidEnd: Int32Array;
   readonly #guids: Int32Array;
+  /** By arm: for many alternatives, a table of them. */
+  readonly #indices: readonly (GuidIndex | undefined)[];
   /** By arm: whether its schedule is open and its rule has not expired. */
   readonly #active: Uint8Array;
   /** By arm: whether it asks something of the data. */
@@ -98,7 +101,7 @@ export class Engine {
     this.#priorities = Uint8Array.from(arms, ({ priorities }) => priorities);
     this.#sourceCount = scope.sources.length;
     this.#sources = Uint8Array.from(arms.flatMap(({ sources }) => [...sources]));
-    this.#guids = Int32Array.from(arms.flatMap(({ guids }) => [...guids]));
+    this.#guids = concatenate(arms.map(({ guids }) => guids));
     this.#guidEnd = new Int32Array(arms.length);
     this.#guidStart = new Int32Array(arms.length);
     let at = 0;
@@ -107,6 +110,9 @@ export class Engine {
       at += guids.length;
       this.#guidEnd[i] = at;
     });
+    this.#indices = arms.map(({ guids }) =>
+      guids.length < 8 * MANY ? undefined : new GuidIndex(guids),
+    );
     this.#asks = Uint8Array.from(arms, ({ data }) => Number(data !== undefined));
     this.#active = new Uint8Array(arms.length).fill(1);
     this.#timed = [...arms.keys()].filter(
@@ -142,9 +148,9 @@ export class Engine {
       return scope.channels.map((channelName, channel) => {
         if (!named.has(channelName)) return undefined;
         const does = [name, channelName, arms, emit, limits, expires, emission.fingerprint];
-        const signature = signatureOf(does);
+        const describe = (): string => signatureOf(does);
         const memory = new Memory(this.#budget, since);
-        return new Outlet(rule, index, channel, emission, memory, signature);
+        return new Outlet(rule, index, channel, emission, memory, describe);
       });
     });
   }
@@ -338,6 +344,8 @@ export class Engine {
   }
 
   #matchesGuid(body: Uint8Array, at: number, arm: number): boolean {
+    const index = this.#indices[arm];
+    if (index) return index.has(body, at + GUID);
     const start = this.#guidStart[arm]!;
     const end = this.#guidEnd[arm]!;
     if (start === end) return true;
@@ -355,6 +363,16 @@ export class Engine {
     }
     return false;
   }
+}
+
+function concatenate(parts: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 const PRIORITY = 1;

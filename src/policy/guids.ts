@@ -3,8 +3,14 @@ import type { Field } from '../document/document.js';
 import { parseGuid } from '../event/guid.js';
 import type { GuidCube, NumberSet } from './match.js';
 
-/** The named lists of a file, and whether something names them. */
-export type Lists = ReadonlyMap<string, { readonly field: Field; used: boolean }>;
+/** A named list of a file, and whether something names it. */
+export interface GuidList {
+  readonly field: Field;
+  readonly cubes: GuidCube[];
+  used: boolean;
+}
+
+export type Lists = ReadonlyMap<string, GuidList>;
 
 /**
  * GUID patterns: `"FF:FF:..:10/96"`, a whole GUID, a list of them, `{ in: $list }`, or
@@ -23,7 +29,7 @@ export function parseGuids(field: Field, lists: Lists): GuidCube[] {
       const list = lists.get(name);
       if (!list) throw keys.in.error(`no list is named '${name}'; lists: ${names(lists)}`);
       list.used = true;
-      return parseGuids(list.field, new Map());
+      return list.cubes;
     }
     return keys.in.oneOrMore().map((item) => parsePattern(item));
   }

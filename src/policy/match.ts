@@ -1,4 +1,5 @@
 /** What a rule matches, in a form that algebra can read: ternary bits, intervals and finite sets. */
+import { Cubes } from './cubes.js';
 import { type Schedule, schedulesMeet } from './schedule.js';
 
 /** A set of 16-bit numbers: listed, or all `n` with `(n ^ value) & mask == 0`. */
@@ -84,6 +85,19 @@ export function cubesMeet(a: GuidCube, b: GuidCube): boolean {
   return true;
 }
 
+type Guids = Arm['guids'];
+
+/** Fewer pairs are tried one by one. */
+const FEW_PAIRS = 1024;
+
+function guidsMeet(a: Guids, b: Guids): boolean {
+  if (!a || !b) return true;
+  if (a.length * b.length < FEW_PAIRS) return a.some((x) => b.some((y) => cubesMeet(x, y)));
+  const [few, many] = a.length < b.length ? [a, b] : [b, a];
+  const cubes = new Cubes(many);
+  return few.some((cube) => !cubes.meeting(cube).next().done);
+}
+
 function finiteMeet<T>(a: ReadonlySet<T> | undefined, b: ReadonlySet<T> | undefined): boolean {
   return !a || !b || [...a].some((item) => b.has(item));
 }
@@ -148,7 +162,7 @@ export function armsMeet(a: Arm, b: Arm, period: Period): boolean {
     finiteMeet(a.zones, b.zones) &&
     finiteMeet(a.subzones, b.subzones) &&
     intervalsMeet(a.sizes, b.sizes) &&
-    (!a.guids || !b.guids || a.guids.some((x) => b.guids!.some((y) => cubesMeet(x, y)))) &&
+    guidsMeet(a.guids, b.guids) &&
     measuresMeet(a, b) &&
     schedulesOverlap(a.schedule, b.schedule, period)
   );

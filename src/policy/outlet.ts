@@ -110,12 +110,11 @@ export class Memory {
 export class Outlet {
   readonly channel: number;
   readonly rule: Rule;
-  /** Equal for outlets that do the same. */
-  readonly signature: string;
   memory: Memory;
   readonly #index: number;
   readonly #emission: Emission;
   readonly #differences: Converter | undefined;
+  readonly #describe: () => string;
   readonly #per: ReadonlySet<KeyPart>;
   readonly #maxSize: number;
 
@@ -126,18 +125,23 @@ export class Outlet {
     channel: number,
     emission: Emission,
     memory: Memory,
-    signature: string,
+    describe: () => string,
   ) {
     const { window, deadband } = rule.emit;
     this.rule = rule;
     this.channel = channel;
     this.memory = memory;
-    this.signature = signature;
+    this.#describe = describe;
     this.#index = index;
     this.#emission = emission;
     this.#differences = deadband && new Converter(deadband.unit, EMIT_ALL);
     this.#per = new Set(window?.per ?? deadband?.per ?? []);
     this.#maxSize = Math.min(rule.limits.size ?? MAX_DATA, capacityOf(rule.emit.class));
+  }
+
+  /** Equal for outlets that do the same. */
+  get signature(): string {
+    return this.#describe();
   }
 
   /** When its open window ends, ms since 1970; Infinity if none is open. */
@@ -239,10 +243,10 @@ export class Outlet {
       if (entry < 0) return WITHHELD_OVERFLOW;
       memory.samples[entry] = 0;
     }
+    const samples = memory.samples[entry]!;
     const before = memory.values[entry]!;
-    const first = memory.samples[entry]! === 0;
-    memory.samples[entry]!++;
-    memory.values[entry] = first ? value : this.#combine(before, value);
+    memory.samples[entry] = samples + 1;
+    memory.values[entry] = samples === 0 ? value : this.#combine(before, value);
     memory.heads[entry] = readU16(body, at + HEAD);
     memory.sources[entry] = source;
     return OPEN;

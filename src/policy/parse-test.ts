@@ -150,14 +150,17 @@ function writeValue(
 
 const WITHHELD = ['rate', 'size', 'conversion', 'overflow', 'interrupted'] as const;
 
-function parseCounts<K extends string>(field: Field | undefined, names: readonly K[]) {
-  const counts: Partial<Record<K, number>> = {};
-  const keys: Partial<Record<K, Field>> = field?.record(names) ?? {};
+function parseCounts(
+  field: Field | undefined,
+  names: readonly string[],
+): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  const keys = field?.record(names) ?? {};
   for (const name of names) {
     const count = keys[name]?.integer(0, MAX_FED);
     if (count !== undefined) counts[name] = count;
   }
-  return counts as Readonly<Record<string, number>>;
+  return counts;
 }
 
 function parseExpectation(field: Field, policy: string, rules: ReadonlySet<string>): Expectation {

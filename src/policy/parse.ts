@@ -1,6 +1,6 @@
 /** Parses a policy file, strictly: what is not understood is an error with file:line:column. */
 import { DocumentError, type Field, parseDocument } from '../document/document.js';
-import { type Lists, parseGuids } from './guids.js';
+import { type GuidList, type Lists, parseGuids } from './guids.js';
 import { parseEmit, parseLimits } from './parse-emit.js';
 import { parseMatch, parseNames } from './parse-match.js';
 import { MAX_FED, parseTest } from './parse-test.js';
@@ -90,13 +90,12 @@ function parseExpiry(field: Field): number {
 }
 
 function parseLists(field: Field | undefined): Lists {
-  const lists = new Map<string, { readonly field: Field; used: boolean }>();
+  const lists = new Map<string, GuidList>();
   for (const [name, list] of field?.entries() ?? []) {
     if (!/^[A-Za-z]\w{0,63}$/.test(name)) {
       throw list.keyError(`'${name.slice(0, 64)}' is no list name: letters, digits and _`);
     }
-    parseGuids(list, new Map());
-    lists.set(name, { field: list, used: false });
+    lists.set(name, { field: list, cubes: parseGuids(list, new Map()), used: false });
   }
   return lists;
 }

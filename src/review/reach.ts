@@ -2,7 +2,7 @@
 import { type Arm, contains, type GuidCube, type NumberSet } from '../policy/match.js';
 import type { Policy, Rule } from '../policy/policy.js';
 import { ClassGroups } from './class-groups.js';
-import { Cubes } from './cubes.js';
+import { Cubes } from '../policy/cubes.js';
 
 /** Events by their header; what is not named is anything. */
 export interface Region {

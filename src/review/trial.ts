@@ -1,5 +1,5 @@
 /** Runs the tests of a policy file on a virtual clock, and says what they cover. */
-import type { Field } from '../document/document.js';
+import { DocumentError, type Field } from '../document/document.js';
 import { decodeFields, Fields } from '../event/fields.js';
 import { unpackEvent, type VscpEvent } from '../event/event.js';
 import { formatGuid } from '../event/guid.js';
@@ -53,7 +53,7 @@ export function tryPolicy(
   const misses = new Map(policy.rules.map(({ name }) => [name, 0]));
   const compile = compiler(policy);
   const results = policy.tests.map((test, i) => {
-    const result = runTest(policy, compile, test, hits, misses);
+    const result = attemptTest(policy, compile, test, hits, misses);
     progress(i + 1);
     return result;
   });
@@ -98,6 +98,18 @@ function compiler(policy: Policy): (at: number) => Compiled {
     known.set(key, compiled);
     return compiled;
   };
+}
+
+/** What is wrong at the test's time, an expired policy for one, is the test's own failure. */
+function attemptTest(...args: Parameters<typeof runTest>): TestResult {
+  const [, , test] = args;
+  try {
+    return runTest(...args);
+  } catch (error) {
+    if (!(error instanceof DocumentError)) throw error;
+    const message = `at ${new Date(test.at).toISOString()}: ${error.message}`;
+    return { test, complaints: [{ field: test.field, message }], fed: 0, sent: [] };
+  }
 }
 
 function runTest(
@@ -214,9 +226,9 @@ function differences(expected: Expected, body: Uint8Array): string[] {
   const fields = new Fields();
   decodeFields(body, 0, fields);
   const found: string[] = [];
-  const check = (name: string, wanted: unknown, real: unknown): void => {
+  const check = <T extends string | number>(name: string, wanted: T | undefined, real: T): void => {
     if (wanted !== undefined && wanted !== real) {
-      found.push(`${name}: expected ${String(wanted)}, sent ${String(real)}`);
+      found.push(`${name}: expected ${wanted}, sent ${real}`);
     }
   };
   check('class', expected.class, event.vscpClass);

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { completion } from '../../src/cli/completion.js';
 import { excerpt, printable, printableJson } from '../../src/cli/excerpt.js';
 import type { Io } from '../../src/cli/io.js';
-import { policy } from '../../src/cli/policy.js';
+import { policy, POLICY_HELP } from '../../src/cli/policy.js';
 import { policyCheck } from '../../src/cli/policy-check.js';
 import type { Finding } from '../../src/review/lint.js';
 
@@ -204,6 +204,13 @@ await t.test('policy: help teaches, what is unknown names the nearest known', as
   t.match(await run('check'), { code: 2, text: /^tidegate policy check: name the policy files/ });
   t.match(await run('check', 'x', '--format', 'jsno'), { code: 2, text: /did you mean 'json'\?/ });
   t.match(await run('check', 'x', '--stict'), { code: 2, text: /did you mean '--strict'\?/ });
+});
+
+await t.test("the policy in the help is one that 'check' has nothing to say about", (t) => {
+  const example = POLICY_HELP.slice(POLICY_HELP.indexOf('  schema: ')).replaceAll(/^ {2}/gm, '');
+  const check = world(t, { 'example.yaml': `${example}\n` });
+  t.match(check('example.yaml'), { code: 0, lines: [/policy OK$/] });
+  t.end();
 });
 
 await t.test('bash completes the commands below policy, their options, and formats', (t) => {

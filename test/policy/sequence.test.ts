@@ -262,7 +262,7 @@ await t.test('it decides, sends and counts as the naive evaluator does, all day 
         for (const [what, count] of Object.entries(counts)) see(`sum of ${what}`, count);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 450 },
   );
   t.comment(JSON.stringify(seen));
   for (const what of [

@@ -1,5 +1,5 @@
 /** Finds GUID patterns that meet another one, among many: lists may hold thousands. */
-import type { GuidCube } from '../policy/match.js';
+import type { GuidCube } from './match.js';
 
 /** Patterns of one mask: by a part of that mask, by the value under it. */
 interface Group<T> {
