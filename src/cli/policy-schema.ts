@@ -34,7 +34,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-/** Replaces a schema, and no other file: a policy would be lost by a slip of the shell's history. */
+/** Replaces a schema, and no other file: a slip of the keyboard must not cost a policy. */
 function writeSchema(file: string, text: string): void {
   try {
     writeFileSync(file, text, { flag: 'wx' });
@@ -65,7 +65,7 @@ function run(args: readonly string[], io: Io): number {
 /**
  * Runs `tidegate policy schema`.
  * @param args what follows `policy schema` on the command line.
- * @returns the exit code: 0 done, 1 it cannot be written, 2 the command line is wrong. Never throws.
+ * @returns the exit code: 0 done, 1 cannot be written, 2 the command line is wrong. Never throws.
  */
 export function policySchema(args: readonly string[], io: Io): number {
   try {

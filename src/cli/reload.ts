@@ -49,7 +49,8 @@ export async function reload(args: readonly string[], io: Io): Promise<number> {
   }
   refuseExtra(positionals);
   const said = await ask(values.config);
-  (said.done ? io.out : io.err)(said.line);
+  if (said.done) io.out(said.line);
+  else io.err(said.line);
   return said.done ? 0 : 1;
 }
 

@@ -46,7 +46,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   ]);
   const child = spawn(command, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
   // A terminal's Ctrl-C reaches the supervisor too; asking twice does no harm.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => {
     child.on('error', (error) => {
       io.err(`cannot start the supervisor: ${error.message}`);

@@ -259,7 +259,7 @@ export function parseDocument(text: string, file: string): Field {
   const [document, second] = Array.isArray(documents) ? documents : [];
   if (!document) throw new DocumentError(file, 1, 1, 'the file is empty');
   const problem = document.errors[0] ?? document.warnings[0];
-  if (problem) throw at(problem.pos[0], problem.message);
+  if (problem) throw at(problem.pos[0], problem.message.slice(0, 256));
   if (second) throw at(second.range[0], 'only one document a file');
   guardNodes(document.contents, 1, at);
   return new Field({ file, lines }, document.contents, '', 0);
@@ -299,7 +299,7 @@ function guardTokens(text: string, at: ErrorAt): void {
   let offset = 0;
   let scalar = false;
   let flow = 0;
-  /** Indicators of this line, or of this flow collection: each may open a level. */
+  /** Indicators since the line, or the item of a flow collection, began: each may open a level. */
   let indicators = 0;
   for (const lexeme of new Lexer().lex(text)) {
     if (MARKERS.includes(lexeme)) {
@@ -313,9 +313,10 @@ function guardTokens(text: string, at: ErrorAt): void {
     if (type === 'flow-map-start' || type === 'flow-seq-start') flow++;
     else if (type === 'flow-map-end' || type === 'flow-seq-end') flow = Math.max(0, flow - 1);
     else if (type === 'seq-item-ind') indicators++;
-    else if (flow === 0 && (type === 'explicit-key-ind' || type === 'map-value-ind')) indicators++;
-    else if (flow === 0 && type === 'newline') indicators = 0;
-    if (flow > MAX_DEPTH || indicators > MAX_DEPTH) throw at(offset, TOO_DEEP);
+    else if (type === 'explicit-key-ind' || type === 'map-value-ind') indicators++;
+    else if (type === 'comma' || (flow === 0 && type === 'newline')) indicators = 0;
+    const most = flow > 0 ? 2 * MAX_DEPTH : MAX_DEPTH;
+    if (flow > MAX_DEPTH || indicators > most) throw at(offset, TOO_DEEP);
     scalar = false;
     offset += lexeme.length;
   }

@@ -83,3 +83,14 @@ export function isMeasurement(vscpClass: number): boolean {
 export function isOtherwise(vscpClass: number, type: number): boolean {
   return OTHERWISE.has((vscpClass & 511) * 65536 + type);
 }
+
+/** Highest sensor index that the data of a measurement can say: its coding byte has three bits. */
+export function highestIndex(vscpClass: number): number {
+  return layoutOf(vscpClass) === CODED ? 7 : 255;
+}
+
+/** Highest unit code: Level I has two bits for it, or no unit field at all, which means 0. */
+export function highestUnit(vscpClass: number): number {
+  if (carries(vscpClass)?.unit !== true) return 0;
+  return vscpClass < 1024 ? 3 : 255;
+}

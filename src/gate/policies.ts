@@ -3,6 +3,7 @@ import { compilePolicies, type Scope } from '../policy/compile.js';
 import type { Keyring } from '../policy/pseudonym.js';
 import { Engine } from '../policy/engine.js';
 import { parsePolicy } from '../policy/parse.js';
+import { Budget } from '../policy/streams.js';
 import { type Bundle, digestOf, readBundle, readMark } from '../wire/bundle.js';
 import { hmacOf } from '../wire/hmac.js';
 import type { Logger } from '../wire/log.js';
@@ -19,6 +20,8 @@ export class Policies {
   readonly #fd: number;
   readonly #scope: Scope;
   readonly #log: Logger;
+  /** What one engine hands on to the next counts for both. */
+  readonly #budget = new Budget();
   #mark: string;
 
   /**
@@ -77,7 +80,8 @@ export class Policies {
 
   #load({ policies, keys }: Bundle, now: number): { engine: Engine; status: PolicyStatus } {
     const parsed = policies.map(({ file, text }) => parsePolicy(text, file));
-    const engine = new Engine(compilePolicies(parsed, this.#scope, now), keyring(keys), { now });
+    const compiled = compilePolicies(parsed, this.#scope, now);
+    const engine = new Engine(compiled, keyring(keys), { now, budget: this.#budget });
     const status = {
       digest: digestOf(policies),
       since: now,

@@ -15,6 +15,8 @@ import {
 export interface Classes {
   readonly numbers: readonly number[];
   readonly byFamily: ReadonlySet<number>;
+  /** The classes of each family. */
+  readonly families: readonly (readonly number[])[];
 }
 
 /**
@@ -25,6 +27,7 @@ export interface Classes {
 export function parseClasses(field: Field): Classes {
   const classes = new Set<number>();
   const named = new Set<number>();
+  const families: (readonly number[])[] = [];
   for (const item of field.oneOrMore()) {
     if (!item.isText) {
       const number = item.integer(0, 65535);
@@ -42,9 +45,11 @@ export function parseClasses(field: Field): Classes {
       classes.add(number);
       if (!token.startsWith('@')) named.add(number);
     }
+    if (token.startsWith('@')) families.push(familyOf(token)!);
   }
   const numbers = [...classes];
-  return { numbers, byFamily: new Set(numbers.filter((number) => !named.has(number))) };
+  const byFamily = new Set(numbers.filter((number) => !named.has(number)));
+  return { numbers, byFamily, families };
 }
 
 /** One class, by number or token. */
@@ -81,11 +86,18 @@ export function parseTypes(
     return [[new Set(items.map((item) => item.integer(0, 65535))), classes?.numbers]];
   }
   if (!classes) throw field.error('a type token means something only within a class: add class');
-  const parts = classes.numbers.map((vscpClass): [Set<number>, readonly number[]] => [
-    typesWithin(items, vscpClass, classes),
-    [vscpClass],
-  ]);
-  return parts.filter(([types]) => types.size > 0);
+  const types = new Map(
+    classes.numbers.map((vscpClass) => [vscpClass, typesWithin(items, vscpClass, classes)]),
+  );
+  for (const family of classes.families) {
+    // Else a forbid would forbid nothing of a family that it names.
+    if (family.some((vscpClass) => types.get(vscpClass)!.size > 0)) continue;
+    const names = family.map(className).join(', ');
+    throw field.error(`none of these is a type of ${names}: write a rule of its own`);
+  }
+  return [...types]
+    .filter(([, found]) => found.size > 0)
+    .map(([vscpClass, found]) => [found, [vscpClass]]);
 }
 
 /** A class that came by its family is passed over by a token that is no type of it. */

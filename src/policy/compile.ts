@@ -219,9 +219,6 @@ function checkNames(rule: Rule, scope: Scope): void {
   }
 }
 
-/** A period in which all that repeats has been: weekdays, and both changes of a zone's offset. */
-const LOOKAHEAD = 2 * 366 * 86_400_000;
-
 /** Rules have no order, so two permits that match one event must send the same. */
 function refuseDisagreement(rules: readonly Rule[], now: number): void {
   const permits = rules
@@ -232,7 +229,7 @@ function refuseDisagreement(rules: readonly Rule[], now: number): void {
       if (sends === other) continue;
       const shared = a.to?.find(({ text }) => b.to?.some((name) => name.text === text));
       if (shared === undefined) continue;
-      const until = Math.min(a.expires, b.expires, now + lookahead(a, b, now));
+      const until = Math.min(a.expires, b.expires);
       if (a.arms.some((x) => b.arms.some((y) => armsMeet(x, y, { from: now, until })))) {
         const what = signatureOf(a.emit) === signatureOf(b.emit) ? 'limits' : 'emit';
         throw b.field.error(
@@ -242,14 +239,6 @@ function refuseDisagreement(rules: readonly Rule[], now: number): void {
       }
     }
   });
-}
-
-/** How far the schedules of two rules have to be compared: beyond their last dates nothing is new. */
-function lookahead(a: Rule, b: Rule, now: number): number {
-  const last = [...a.arms, ...b.arms]
-    .flatMap(({ schedule }) => schedule?.dates ?? [])
-    .reduce((latest, dates) => Math.max(latest, (dates.last + 2) * 86_400_000), now);
-  return Math.max(LOOKAHEAD, last - now);
 }
 
 function compileArm(rule: Rule, index: number, arm: Arm, scope: Scope): CompiledArm {

@@ -36,15 +36,32 @@ interface Conversion {
   readonly to: Unit | undefined;
 }
 
-/** Rounds to a multiple of `step`, halves away from zero; minus zero becomes zero. */
-export function roundTo(value: number, step: number): number {
-  const inverse = Math.round(1 / step);
-  // A step as 0.1 is no double: its inverse is, and dividing by it gives the nearest one.
-  const decimal = inverse > 1 && 1 / inverse === step;
-  const quotient = decimal ? value * inverse : value / step;
+/** A step of rounding as a fraction, so that one as 0.1, which is no double, is meant as written. */
+export interface Step {
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+/** @param step greater than zero */
+export function stepOf(step: number): Step {
+  for (let denominator = 1; denominator <= 1e9; denominator *= 10) {
+    const numerator = Math.round(step * denominator);
+    if (numerator / denominator === step) return { numerator, denominator };
+  }
+  return { numerator: step, denominator: 1 };
+}
+
+/** Rounds to the nearest multiple of a step, halves away from zero; minus zero becomes zero. */
+export function roundTo(value: number, { numerator, denominator }: Step): number {
+  const quotient = (value * denominator) / numerator;
+  // So large that no double is between two multiples.
+  if (!(Math.abs(quotient) < 2 ** 52)) return value;
   const whole = Math.trunc(quotient);
-  const rounded = Math.abs(quotient - whole) >= 0.5 ? whole + Math.sign(quotient) : whole;
-  return (decimal ? rounded / inverse : rounded * step) + 0;
+  const away = whole + Math.sign(value);
+  // The double that is nearest to the half: a value that is printed as the half is one.
+  const half = (((whole + away) / 2) * numerator) / denominator;
+  const rounded = Math.abs(value) >= Math.abs(half) ? away : whole;
+  return (rounded * numerator) / denominator + 0;
 }
 
 /** Converts the values of one rule's events into the unit that its emit, or deadband, names. */
@@ -101,6 +118,7 @@ export class Emission {
   readonly #pseudonyms: Pseudonyms | undefined;
   readonly #guid: Uint8Array | undefined;
   readonly #bytes: Uint8Array | undefined;
+  readonly #step: Step | undefined;
   readonly #fields = new Fields();
   /** Tells keys apart without giving them away; empty without a key. */
   readonly fingerprint: string;
@@ -118,6 +136,7 @@ export class Emission {
     }
     this.fingerprint = this.#pseudonyms?.fingerprint ?? '';
     if (emit.data !== 'keep') this.#bytes = emit.data;
+    if (emit.value?.round !== undefined) this.#step = stepOf(emit.value.round);
     this.plain = isPlain(rule);
   }
 
@@ -213,11 +232,12 @@ export class Emission {
     to: number,
   ): number {
     const { value: wanted, sensor, zone, subzone } = this.#emit;
-    const { clamp, round } = wanted!;
+    const { clamp } = wanted!;
+    // The sum of a window may be none, whatever its clamp.
+    if (!Number.isFinite(value)) return -1;
     let sent = value;
     if (clamp) sent = Math.min(Math.max(sent, clamp.ge), clamp.le);
-    if (round !== undefined) sent = roundTo(sent, round);
-    if (!Number.isFinite(sent)) return -1;
+    if (this.#step) sent = roundTo(sent, this.#step);
     const own = this.#fields;
     own.value = sent;
     own.unit = this.#converter.code(vscpClass, type, Math.max(fields.unit, 0));

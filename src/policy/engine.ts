@@ -20,7 +20,7 @@ import type { Compiled } from './compile.js';
 import { Emission } from './emission.js';
 import { type Keyring, Shared } from './pseudonym.js';
 import { GuidIndex, MANY } from './guid-index.js';
-import { Memory, Outlet } from './outlet.js';
+import { Memory, Outlet, type Times } from './outlet.js';
 import { EMITTED, type Sink } from './outcome.js';
 import { isOpen } from './schedule.js';
 import { signatureOf } from './signature.js';
@@ -37,14 +37,14 @@ const ADJUSTED = 1000;
 
 /** How an engine begins. */
 export interface Beginning {
-  /** The clock: ms since 1970. No window that began before it is opened again. */
+  /** The machine's clock, ms since 1970. */
   readonly now: number;
   /** Rate buckets are full and no clock was before, as of a relay that has been running for long. */
   readonly settled?: boolean;
   readonly budget?: Budget;
 }
 
-export class Engine {
+export class Engine implements Times {
   readonly compiled: Compiled;
   /** After `decide`: by channel, the rule that permitted it; valid where the result has its bit. */
   readonly permittedBy: Int32Array;
@@ -78,8 +78,12 @@ export class Engine {
   readonly #windowed: readonly Outlet[];
   readonly #periods: readonly number[];
   readonly #budget: Budget;
-  /** Never goes back; ms since 1970. */
+  /** By which windows end: never goes back; ms since 1970. */
   #clock: number;
+  /** The machine's, which may be set back. */
+  #now: number;
+  /** Grows as the machine's does, and stands where that is set back: for rates and silence. */
+  #elapsed: number;
   #behind = false;
   #minute = NaN;
   /** When the next windows end. */
@@ -92,7 +96,7 @@ export class Engine {
   constructor(compiled: Compiled, keyring: Keyring, beginning: Beginning) {
     const { arms, scope, rules } = compiled;
     this.compiled = compiled;
-    this.#clock = beginning.now;
+    this.#clock = this.#now = this.#elapsed = beginning.now;
     this.#budget = beginning.budget ?? new Budget();
     this.permittedBy = new Int32Array(Math.max(scope.channels.length, 1));
     this.#rule = Int32Array.from(arms, ({ rule }) => rule);
@@ -128,7 +132,7 @@ export class Engine {
     );
     this.#channelCount = scope.channels.length;
     const since = beginning.settled === true ? -Infinity : beginning.now;
-    this.#outlets = this.#makeOutlets(keyring, since);
+    this.#outlets = this.#makeOutlets(keyring, beginning.now, since);
     this.#windowed = this.#outlets.filter(
       (outlet) => outlet?.rule.emit.window !== undefined,
     ) as Outlet[];
@@ -137,12 +141,13 @@ export class Engine {
     this.#openArms(beginning.now);
   }
 
-  #makeOutlets(keyring: Keyring, since: number): (Outlet | undefined)[] {
+  #makeOutlets(keyring: Keyring, now: number, since: number): (Outlet | undefined)[] {
     const { rules, scope } = this.compiled;
     const shared = new Shared(keyring);
     return rules.flatMap((rule, index) => {
-      const named = new Set(rule.effect === 'permit' ? rule.to!.map(({ text }) => text) : []);
-      const emission = rule.effect === 'permit' ? new Emission(rule, shared) : undefined;
+      const permits = rule.effect === 'permit' && rule.expires > now;
+      const named = new Set(permits ? rule.to!.map(({ text }) => text) : []);
+      const emission = permits ? new Emission(rule, shared) : undefined;
       if (!emission || emission.plain) return scope.channels.map(() => undefined);
       const { name, arms, emit, limits, expires } = rule;
       return scope.channels.map((channelName, channel) => {
@@ -160,7 +165,7 @@ export class Engine {
     return this.compiled.rules.map(({ name }) => name);
   }
 
-  /** The clock was there already: no window is opened again that began before `time`. */
+  /** The clock was there already: a window that ended before `time` is not opened again. */
   notBefore(time: number): void {
     this.#clock = Math.max(this.#clock, time);
     this.#setDue();
@@ -179,6 +184,7 @@ export class Engine {
       else outlet.interrupt(sink);
     }
     this.#clock = Math.max(this.#clock, from.#clock);
+    this.#elapsed = Math.max(this.#elapsed, from.#elapsed);
     this.#setDue();
   }
 
@@ -193,9 +199,11 @@ export class Engine {
     if (behind && !this.#behind) this.interrupt(sink);
     this.#behind = behind;
     if (now > this.#clock) this.#clock = now;
+    this.#elapsed += Math.max(0, now - this.#now);
+    this.#now = now;
     if (Math.floor(now / MINUTE) !== this.#minute) this.#openArms(now);
     if (this.#clock < this.#due) return true;
-    for (const outlet of this.#windowed) if (!outlet.close(this.#clock, sink)) return false;
+    for (const outlet of this.#windowed) if (!outlet.close(this, sink)) return false;
     this.#setDue();
     return true;
   }
@@ -205,9 +213,21 @@ export class Engine {
     for (const outlet of this.#windowed) outlet.interrupt(sink);
   }
 
-  /** Whether the machine's clock is behind the times at which events were decided already. */
+  /** Whether the machine's clock has been set back behind the one of the windows. */
   get behind(): boolean {
     return this.#behind;
+  }
+
+  get clock(): number {
+    return this.#clock;
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+
+  get elapsed(): number {
+    return this.#elapsed;
   }
 
   /** When the next of the windows that are open ends, ms since 1970; Infinity if none is. */
@@ -217,9 +237,9 @@ export class Engine {
     return next;
   }
 
-  /** Windows begin at multiples of their length: so do those that end next. */
+  /** Windows begin at multiples of their length: so do those that end next; some may be overdue. */
   #setDue(): void {
-    this.#due = Infinity;
+    this.#due = this.nextEnd();
     for (const every of this.#periods) {
       this.#due = Math.min(this.#due, (Math.floor(this.#clock / every) + 1) * every);
     }
@@ -232,7 +252,7 @@ export class Engine {
       const { schedule, expires } = arms[arm]!;
       this.#active[arm] = Number(now < expires && (!schedule || isOpen(schedule, now)));
     }
-    for (const outlet of this.#outlets) outlet?.sweep(this.#clock);
+    for (const outlet of this.#outlets) outlet?.sweep(this.#elapsed);
   }
 
   /**
@@ -310,7 +330,7 @@ export class Engine {
     const rule = this.permittedBy[channel]!;
     const outlet = this.#outlets[rule * this.#channelCount + channel];
     if (outlet) {
-      return outlet.take(body, at, this.fields, source, this.#clock, this.#behind, sink);
+      return outlet.take(body, at, this.fields, source, this, sink);
     }
     const { buffer, at: to } = sink;
     const length = DATA + readU16(body, at + SIZE);

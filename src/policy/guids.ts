@@ -41,8 +41,13 @@ export function parseGuids(field: Field, lists: Lists): GuidCube[] {
   return [{ value: value.map((byte, i) => byte & mask[i]!), mask }];
 }
 
+/** Names in an error message. */
+const SHOWN = 8;
+
 function names(lists: Lists): string {
-  return lists.size === 0 ? 'none' : [...lists.keys()].join(', ');
+  const all = [...lists.keys()];
+  const more = all.length > SHOWN ? ', ...' : '';
+  return all.length === 0 ? 'none' : all.slice(0, SHOWN).join(', ') + more;
 }
 
 /** A whole GUID. */

@@ -87,6 +87,8 @@ export function cubesMeet(a: GuidCube, b: GuidCube): boolean {
 
 type Guids = Arm['guids'];
 
+/** Of long lists, which rules share. */
+const INDICES = new WeakMap<readonly GuidCube[], Cubes<GuidCube>>();
 /** Fewer pairs are tried one by one. */
 const FEW_PAIRS = 1024;
 
@@ -94,12 +96,19 @@ function guidsMeet(a: Guids, b: Guids): boolean {
   if (!a || !b) return true;
   if (a.length * b.length < FEW_PAIRS) return a.some((x) => b.some((y) => cubesMeet(x, y)));
   const [few, many] = a.length < b.length ? [a, b] : [b, a];
-  const cubes = new Cubes(many);
-  return few.some((cube) => !cubes.meeting(cube).next().done);
+  let cubes = INDICES.get(many);
+  if (!cubes) {
+    cubes = new Cubes(many);
+    INDICES.set(many, cubes);
+  }
+  for (const cube of few) if (cubes.meeting(cube).next().done !== true) return true;
+  return false;
 }
 
 function finiteMeet<T>(a: ReadonlySet<T> | undefined, b: ReadonlySet<T> | undefined): boolean {
-  return !a || !b || [...a].some((item) => b.has(item));
+  if (!a || !b) return true;
+  for (const item of a) if (b.has(item)) return true;
+  return false;
 }
 
 function intervalsMeet(a: Interval | undefined, b: Interval | undefined): boolean {
@@ -130,11 +139,16 @@ function measuresMeet(a: Arm, b: Arm): boolean {
   return false;
 }
 
-/** A period, ms since 1970. */
+/** A period, ms since 1970; it may be without end. */
 export interface Period {
   readonly from: number;
   readonly until: number;
 }
+
+const DAY = 86_400_000;
+/** In so long all that repeats has been: weekdays, and both changes of a zone's offset. */
+const CYCLE = 2 * 366 * DAY;
+const ALWAYS: NonNullable<Schedule['dates']> = [{ first: -Infinity, last: Infinity }];
 
 /** Alone, a schedule must still open. */
 function schedulesOverlap(
@@ -143,14 +157,24 @@ function schedulesOverlap(
   { from, until }: Period,
 ): boolean {
   const first = a ?? b;
-  return !first || schedulesMeet(first, b ?? first, from, until);
+  if (!first) return true;
+  const second = b ?? first;
+  // Where the dates of both allow it; beyond a cycle nothing is new.
+  return (first.dates ?? ALWAYS).some((x) =>
+    (second.dates ?? ALWAYS).some((y) => {
+      const begin = Math.max(from, (Math.max(x.first, y.first) - 2) * DAY);
+      const end = Math.min(until, (Math.min(x.last, y.last) + 2) * DAY, begin + CYCLE);
+      return begin < end && schedulesMeet(first, second, begin, end);
+    }),
+  );
 }
 
 /**
  * Whether some event, at some instant of the period, matches both arms.
  *
- * Exact, because the dimensions are independent; but for size and content of the data, which are
- * taken as independent too: such arms may be said to meet where no data could be in both.
+ * Exact, because the dimensions are independent; but for size and content of the data, and types
+ * that lay their data out otherwise than their class, which are taken as independent too: such arms
+ * may be said to meet where no data could be in both, and never the other way round.
  */
 export function armsMeet(a: Arm, b: Arm, period: Period): boolean {
   return (

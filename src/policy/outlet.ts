@@ -28,8 +28,20 @@ import {
 import { EMIT_ALL, type KeyPart, type Rule } from './policy.js';
 import { type Budget, StreamTable } from './streams.js';
 
-/** A stream that has sent nothing for so long, ms, is forgotten: its next value is sent. */
+/** A stream that has not been heard of for so long, ms, is forgotten: its next value is sent. */
 const FORGOTTEN = 24 * 3_600_000;
+
+/** The times by which outlets go, ms since 1970. */
+export interface Times {
+  /** Of windows: it never goes back. */
+  readonly clock: number;
+  /** The machine's. */
+  readonly now: number;
+  /** Of rates and of silence: it only stands where the machine's goes back. */
+  readonly elapsed: number;
+  /** Whether the machine's is behind that of windows. */
+  readonly behind: boolean;
+}
 
 /** The event that stands for a window's many, and what its data carries. */
 const BODY = new Uint8Array(MAX_BODY);
@@ -43,8 +55,9 @@ export class Memory {
   barred = -Infinity;
   /** Streams of a window that is over that have been sent. */
   closed = 0;
-  tokens = 0;
-  /** When tokens were last added; ms since 1970. */
+  /** Thousandths of an event times ms: what a rate has saved up. */
+  credit = 0;
+  /** When credit was last added; ms since 1970. */
   refilled: number;
   swept: number;
   readonly streams: StreamTable;
@@ -52,8 +65,9 @@ export class Memory {
   samples = new Float64Array(0);
   /** By stream: the running result; of a deadband, the last value sent. */
   values = new Float64Array(0);
-  /** By stream: of a deadband, when that was, ms since 1970. */
+  /** By stream: of a deadband, when that was, and when it was last heard of; ms since 1970. */
   times = new Float64Array(0);
+  heard = new Float64Array(0);
   /** By stream: the head of the last sample, and its source. */
   heads = new Uint16Array(0);
   sources = new Uint16Array(0);
@@ -83,13 +97,14 @@ export class Memory {
     return sum;
   }
 
-  /** Forgets streams that have sent nothing since `time`. */
+  /** Forgets streams that have not been heard of since `time`. */
   forget(time: number): void {
     this.streams.retain(
-      (entry) => this.times[entry]! >= time,
+      (entry) => this.heard[entry]! >= time,
       (from, to) => {
         this.values[to] = this.values[from]!;
         this.times[to] = this.times[from]!;
+        this.heard[to] = this.heard[from]!;
       },
     );
   }
@@ -102,6 +117,7 @@ export class Memory {
     this.samples = grown(new Float64Array(capacity), this.samples);
     this.values = grown(new Float64Array(capacity), this.values);
     this.times = grown(new Float64Array(capacity), this.times);
+    this.heard = grown(new Float64Array(capacity), this.heard);
     this.heads = grown(new Uint16Array(capacity), this.heads);
     this.sources = grown(new Uint16Array(capacity), this.sources);
   }
@@ -153,8 +169,6 @@ export class Outlet {
   /**
    * Takes a permitted event.
    *
-   * @param now the relay's clock, ms since 1970, which never goes back
-   * @param behind whether the machine's clock has been set back behind it
    * @returns what became of it, as an index of OUTCOMES; EMITTED if the sink has it
    */
   take(
@@ -162,24 +176,24 @@ export class Outlet {
     at: number,
     fields: Fields,
     source: number,
-    now: number,
-    behind: boolean,
+    times: Times,
     sink: Sink,
   ): number {
     const { emit } = this.rule;
     const value = emit.value ? this.#emission.valueOf(body, at, fields) : 0;
     if (Number.isNaN(value)) return WITHHELD_CONVERSION;
     if (emit.window) {
-      if (behind) return WITHHELD_INTERRUPTED;
-      return this.#sample(body, at, fields, value, source, now, emit.window.every);
+      if (times.behind) return WITHHELD_INTERRUPTED;
+      return this.#sample(body, at, fields, value, source, times.clock, emit.window.every);
     }
+    const { now, elapsed } = times;
     const length = this.#emission.write(body, at, fields, value, now, now, sink.buffer, sink.at);
     if (length < 0) return WITHHELD_CONVERSION;
     if (this.#isTooLarge(sink)) return WITHHELD_SIZE;
     if (!emit.deadband) {
-      if (!this.#spend(now)) return WITHHELD_RATE;
+      if (!this.#spend(elapsed)) return WITHHELD_RATE;
     } else {
-      const outcome = this.#change(body, at, fields, source, now);
+      const outcome = this.#change(body, at, fields, source, elapsed);
       if (outcome !== EMITTED) return outcome;
     }
     sink.append(length, source, this.#index, false);
@@ -191,23 +205,26 @@ export class Outlet {
    *
    * @returns false while the sink takes no more: to be called again
    */
-  close(now: number, sink: Sink): boolean {
+  close(times: Times, sink: Sink): boolean {
     const { memory } = this;
     const { window } = this.rule.emit;
-    if (!window || memory.begun === -Infinity || now < memory.begun + window.every) return true;
+    if (!window || times.clock < this.ends) return true;
     for (; memory.closed < memory.streams.count; memory.closed++) {
       if (!sink.open(this.channel)) return false;
-      this.#send(memory.closed, now, sink, window.minSamples);
+      this.#send(memory.closed, times, sink, window.minSamples);
     }
     memory.barred = memory.begun + window.every;
     memory.clear();
     return true;
   }
 
-  /** Gives up open windows: their samples are counted and nothing of them is sent. */
+  /** Forgets all streams: the samples of open windows are counted, and nothing of them is sent. */
   interrupt(sink: Pick<Sink, 'count'>): void {
     const { window } = this.rule.emit;
-    if (!window) return;
+    if (!window) {
+      this.memory.clear();
+      return;
+    }
     if (this.memory.begun > -Infinity) this.memory.barred = this.memory.begun + window.every;
     const samples = this.memory.clear();
     sink.count(this.channel, OPEN, -samples);
@@ -215,11 +232,11 @@ export class Outlet {
   }
 
   /** Forgets what has been silent for long. */
-  sweep(now: number): void {
+  sweep(elapsed: number): void {
     const { deadband } = this.rule.emit;
-    if (!deadband || now - this.memory.swept < FORGOTTEN / 24) return;
-    this.memory.swept = now;
-    this.memory.forget(now - FORGOTTEN);
+    if (!deadband || elapsed - this.memory.swept < FORGOTTEN / 24) return;
+    this.memory.swept = elapsed;
+    this.memory.forget(elapsed - FORGOTTEN);
   }
 
   #sample(
@@ -265,7 +282,7 @@ export class Outlet {
     }
   }
 
-  #send(entry: number, now: number, sink: Sink, minSamples: number): void {
+  #send(entry: number, times: Times, sink: Sink, minSamples: number): void {
     const { memory, channel } = this;
     const samples = memory.samples[entry]!;
     sink.count(channel, OPEN, -samples);
@@ -282,7 +299,7 @@ export class Outlet {
       FIELDS,
       value,
       memory.begun,
-      now,
+      times.now,
       sink.buffer,
       sink.at,
     );
@@ -291,7 +308,7 @@ export class Outlet {
         ? WITHHELD_CONVERSION
         : this.#isTooLarge(sink)
           ? WITHHELD_SIZE
-          : this.#spend(now)
+          : this.#spend(times.elapsed)
             ? EMITTED
             : WITHHELD_RATE;
     sink.count(channel, ABSORBED_WINDOW, samples - 1);
@@ -314,7 +331,7 @@ export class Outlet {
     FIELDS.subzone = (place >>> 20) - 1;
   }
 
-  #change(body: Uint8Array, at: number, fields: Fields, source: number, now: number): number {
+  #change(body: Uint8Array, at: number, fields: Fields, source: number, elapsed: number): number {
     const { memory } = this;
     const { change, refresh } = this.rule.emit.deadband!;
     const value = this.#differences!.value(
@@ -326,16 +343,18 @@ export class Outlet {
     this.#setKey(body, at, fields, source);
     let entry = memory.streams.find();
     if (entry >= 0) {
+      memory.heard[entry] = elapsed;
       const still = Math.abs(value - memory.values[entry]!) < change;
-      if (still && now - memory.times[entry]! < refresh) return ABSORBED_DEADBAND;
-      if (!this.#spend(now)) return WITHHELD_RATE;
+      if (still && elapsed - memory.times[entry]! < refresh) return ABSORBED_DEADBAND;
+      if (!this.#spend(elapsed)) return WITHHELD_RATE;
     } else {
-      if (!this.#spend(now)) return WITHHELD_RATE;
+      if (memory.streams.isFull) return WITHHELD_OVERFLOW;
+      if (!this.#spend(elapsed)) return WITHHELD_RATE;
       entry = memory.add();
       if (entry < 0) return WITHHELD_OVERFLOW;
     }
     memory.values[entry] = value;
-    memory.times[entry] = now;
+    memory.times[entry] = memory.heard[entry] = elapsed;
     return EMITTED;
   }
 
@@ -363,14 +382,17 @@ export class Outlet {
   }
 
   /** Takes a token of the rate's bucket, if there is one. */
-  #spend(now: number): boolean {
+  #spend(elapsed: number): boolean {
     const { rate } = this.rule.limits;
     if (!rate) return true;
     const { memory } = this;
-    memory.tokens = Math.min(rate.burst, memory.tokens + (now - memory.refilled) * rate.perMs);
-    memory.refilled = now;
-    if (memory.tokens < 1) return false;
-    memory.tokens--;
+    // In whole numbers, so that what comes exactly as often as it may is not withheld.
+    const event = 1000 * rate.period;
+    const gained = Math.max(0, elapsed - memory.refilled) * rate.thousandths;
+    memory.credit = Math.min(rate.burst * event, memory.credit + gained);
+    memory.refilled = elapsed;
+    if (memory.credit < event) return false;
+    memory.credit -= event;
     return true;
   }
 }

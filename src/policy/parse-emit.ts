@@ -2,7 +2,7 @@
 import type { Field } from '../document/document.js';
 import { didYouMean } from '../document/nearest.js';
 import { parseDuration } from '../document/quantity.js';
-import { carries } from '../event/carries.js';
+import { carries, highestIndex } from '../event/carries.js';
 import { MAX_DATA } from '../event/layout.js';
 import { parseClass, parseType } from './classes.js';
 import { guidOf, parsePattern } from './guids.js';
@@ -193,7 +193,9 @@ function parseClamp(field: Field): ValueEmit['clamp'] {
 }
 
 function parsePer(field: Field): KeyPart[] {
-  return [...new Set(field.oneOrMore().map((item) => item.choice(KEY_PARTS)))];
+  const named = field.oneOrMore().map((item) => item.choice(KEY_PARTS));
+  // In one order, so that two rules that are written otherwise are the same.
+  return KEY_PARTS.filter((part) => named.includes(part));
 }
 
 function parseWindow(field: Field): WindowEmit {
@@ -272,6 +274,10 @@ function checkPlaces(keys: Keys, emit: Emit, arms: readonly Arm[]): void {
       if (key === 'sensor' ? can?.index !== true : can?.zone !== true) {
         throw field.error(`class ${className(vscpClass)} carries no ${key}`);
       }
+      if (key === 'sensor' && emit.sensor !== 'keep' && emit.sensor > highestIndex(vscpClass)) {
+        const highest = highestIndex(vscpClass);
+        throw field.error(`class ${className(vscpClass)} has sensors 0 to ${highest} only`);
+      }
     }
   }
 }
@@ -320,8 +326,17 @@ function parseRate(field: Field, burst: Field | undefined): Limits['rate'] {
   const match = /^(\d{1,9}(?:\.\d{1,3})?) ?\/ ?([smhd])$/.exec(field.text());
   const count = Number(match?.[1]);
   if (!match || !(count > 0)) throw field.error(`${field.path} must be as 20/s, 5/m, 100/h or 1/d`);
+  const [thousandths, period] = reduce(Math.round(count * 1000), PER[match[2]!]!);
   return {
-    perMs: count / PER[match[2]!]!,
+    thousandths,
+    period,
     burst: burst?.integer(1, MAX_BURST) ?? Math.max(1, Math.min(MAX_BURST, Math.floor(count))),
   };
+}
+
+/** 60/m is 1/s. */
+function reduce(a: number, b: number): [number, number] {
+  let [divisor, rest] = [a, b];
+  while (rest > 0) [divisor, rest] = [rest, divisor % rest];
+  return [a / divisor, b / divisor];
 }

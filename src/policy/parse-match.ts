@@ -1,7 +1,7 @@
 /** Parses `match`: predicates become arms of ternary bits, intervals and finite sets. */
 import type { Field } from '../document/document.js';
 import { didYouMean } from '../document/nearest.js';
-import { carries } from '../event/carries.js';
+import { carries, highestIndex, highestUnit } from '../event/carries.js';
 import { MAX_DATA } from '../event/layout.js';
 import { parseClasses, parseTypes } from './classes.js';
 import { type Lists, parseGuids, parseRaw } from './guids.js';
@@ -158,6 +158,7 @@ function withMeasures(arm: Arm, keys: Keys, effect: Effect): Arm[] {
       const known = knownUnits(field, vscpClass, type);
       const units = keys.unit && unitCodes(keys.unit, known, vscpClass, type, effect);
       const values = bounds && valuesWithin(bounds, known, vscpClass, type, effect);
+      if (units?.size === 0) continue;
       const key = JSON.stringify([units && [...units], values && [...values.intervals]]);
       const group = groups.get(key);
       if (group) group.classes.values.add(vscpClass);
@@ -170,7 +171,8 @@ function withMeasures(arm: Arm, keys: Keys, effect: Effect): Arm[] {
       }
     }
   }
-  return parts;
+  if (parts.length > 0) return parts;
+  throw field.error('no class of this match can have such a unit: Level I has codes 0 to 3, or 0');
 }
 
 /** @throws DocumentError where a type of a class has no unit that is known */
@@ -206,7 +208,8 @@ function unitCodes(
   effect: Effect,
 ): ReadonlySet<number> {
   const named = field.oneOrMore().map((item) => unitNamed(item, known, vscpClass, type).code);
-  if (effect === 'permit') return new Set(named);
+  // Those that the class can say: of one that has no unit field, the default alone.
+  if (effect === 'permit') return new Set(named.filter((code) => code <= highestUnit(vscpClass)));
   const codes = new Set([MISSING, ...named]);
   for (let code = 0; code < 256; code++) {
     if (!known.some((unit) => unit.code === code)) codes.add(code);
@@ -246,7 +249,7 @@ function valuesWithin(
   const intervals = new Map<number, Interval>();
   let convertible = 0;
   for (const own of known) {
-    if (own.base !== target.base) continue;
+    if (own.base !== target.base || own.code > highestUnit(vscpClass)) continue;
     convertible++;
     const interval = preimage(own, target, bounds);
     // In a unit that is known, and never within the bounds: for a forbid no more than for a permit.
@@ -273,28 +276,31 @@ function carryingClasses(): readonly number[] {
 
 const CARRYING: number[] = [];
 
-/** Level I data has three bits for the sensor index of a measurement's coding byte. */
-const MAX_CODED_INDEX = 7;
-
-/** Narrows a permit's classes to those whose events can have the fields that it asks for. */
+/** Narrows a permit's arms to the classes, and to the values, that its events can have. */
 function carriersOnly(arms: readonly Arm[], keys: Keys): readonly Arm[] {
   const field = keys.sensor ?? keys.zone ?? keys.subzone;
   if (!field) return arms;
   const narrowed = arms.flatMap((arm) => {
-    const classes = carryingClasses().filter(
-      (vscpClass) => contains(arm.classes, vscpClass) && canHave(vscpClass, arm),
-    );
-    return classes.length === 0 ? [] : [{ ...arm, classes: { values: new Set(classes) } }];
+    const [few, all] = [7, 255].map((highest) => (vscpClass: number) => {
+      return highestIndex(vscpClass) === highest;
+    });
+    const coded = new Set([...(arm.sensors ?? [])].filter((sensor) => sensor <= 7));
+    return [...narrow(arm, few!, arm.sensors && coded), ...narrow(arm, all!, arm.sensors)];
   });
   if (narrowed.length === 0) throw field.error(`no class of this match has such a field`);
   return narrowed;
 }
 
+/** The part of an arm that is of some classes: none, if they have not what it asks for. */
+function narrow(arm: Arm, of: (vscpClass: number) => boolean, sensors: Arm['sensors']): Arm[] {
+  if (sensors?.size === 0) return [];
+  const classes = carryingClasses().filter(
+    (vscpClass) => contains(arm.classes, vscpClass) && of(vscpClass) && canHave(vscpClass, arm),
+  );
+  return classes.length === 0 ? [] : [{ ...arm, sensors, classes: { values: new Set(classes) } }];
+}
+
 function canHave(vscpClass: number, { sensors, zones, subzones }: DataSets): boolean {
-  const has = carries(vscpClass)!;
-  if ((zones ?? subzones) && !has.zone) return false;
-  if (!sensors) return true;
-  if (!has.index) return false;
-  const coded = has.value && !has.zone;
-  return !coded || [...sensors].some((sensor) => sensor <= MAX_CODED_INDEX);
+  const { index, zone } = carries(vscpClass)!;
+  return (zone || (zones ?? subzones) === undefined) && (index || sensors === undefined);
 }

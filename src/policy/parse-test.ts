@@ -108,6 +108,9 @@ function parseEvent(field: Field): Uint8Array {
   } else if (keys.value) {
     writeValue(field, keys, vscpClass, type, body);
   }
+  for (const key of ['unit', 'sensor', 'zone', 'subzone'] as const) {
+    if (keys[key] && !keys.value) throw keys[key].keyError(`'${key}' goes with 'value'`);
+  }
   return body.slice(0, DATA + readU16(body, SIZE));
 }
 

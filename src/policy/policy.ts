@@ -91,8 +91,9 @@ export const EMIT_ALL: Emit = {
 };
 
 export interface Limits {
-  /** Events per ms, and how many at once. */
-  readonly rate: { readonly perMs: number; readonly burst: number } | undefined;
+  /** Thousandths of an event in every `period` ms, and how many events at once. */
+  readonly rate:
+    { readonly thousandths: number; readonly period: number; readonly burst: number } | undefined;
   /** Most data bytes of an event that is sent. */
   readonly size: number | undefined;
 }

@@ -41,6 +41,11 @@ export class StreamTable {
     this.#budget = budget;
   }
 
+  /** Whether no table takes another stream. */
+  get isFull(): boolean {
+    return this.#budget.left <= 0;
+  }
+
   /** Entries that fit before the caller's own columns have to grow. */
   get capacity(): number {
     return this.#keys.length / KEY_WORDS;

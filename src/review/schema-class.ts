@@ -101,8 +101,8 @@ export function classDefinitions(): Readonly<Record<string, Schema>> {
     },
     classOrFamily: {
       description:
-        'a class: token or number. "@SECURITY" stands for every class under which the events of a ' +
-        'family travel: the class itself, its mirror 512 above, its Level II class.',
+        'a class: token or number. "@SECURITY" stands for every class under which the events of ' +
+        'a family travel: the class itself, its mirror 512 above, its Level II class.',
       anyOf: [{ enum: [...familyNames, ...tokens] }, NUMBER],
     },
     measurementClass: { description: 'a class that carries a value', enum: measuring },

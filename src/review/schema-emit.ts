@@ -28,8 +28,8 @@ function placed(what: string): Schema {
 
 const GUID: Schema = {
   description:
-    'Default zero. A GUID often carries an address of the site: a MAC, an IP address. A pseudonym ' +
-    'stays the same for a device and does not lead back to it without the key.',
+    'Default zero. A GUID often carries an address of the site: a MAC, an IP address. A pseudonym' +
+    ' stays the same for a device and does not lead back to it without the key.',
   anyOf: [
     { enum: ['keep', 'zero'] },
     { allOf: [ref('guid'), { pattern: '[:,-]' }] },
@@ -100,8 +100,8 @@ const VALUE: Schema = {
 };
 
 const WINDOW = record(
-  'Many events become one, when the window ends. Needs a value with fn. Windows begin at multiples ' +
-    'of their length since 1970, UTC.',
+  'Many events become one, when the window ends. Needs a value with fn. Windows begin at' +
+    ' multiples of their length since 1970, UTC.',
   {
     every: ref('period', 'How long it is.'),
     per: PER,
@@ -156,8 +156,8 @@ function keptNeedsPer(part: string): Schema {
 }
 
 const EMIT = record(
-  'What is sent: an allowlist. What is not named is zero or empty; class, type and priority stay. ' +
-    'Without emit everything is sent as it was.',
+  'What is sent: an allowlist. What is not named is zero or empty; class, type and priority stay.' +
+    ' Without emit everything is sent as it was.',
   PROPERTIES,
   {
     minProperties: 1,

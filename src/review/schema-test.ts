@@ -19,6 +19,12 @@ const EVENT = record(
   },
   {
     required: ['class', 'type'],
+    dependencies: {
+      unit: ['value'],
+      sensor: ['value'],
+      zone: ['value'],
+      subzone: ['value'],
+    },
     allOf: [
       notBoth('data', 'value'),
       {

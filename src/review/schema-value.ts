@@ -1,4 +1,4 @@
-/** Single values of a policy as JSON Schema: names, texts, dates, durations, numbers, units, GUIDs. */
+/** Single values of a policy as JSON Schema: names, texts, times, numbers, units, GUIDs. */
 import { unitNames } from '../policy/units.js';
 
 export type Schema = Readonly<Record<string, unknown>>;

@@ -100,15 +100,27 @@ function compiler(policy: Policy): (at: number) => Compiled {
   };
 }
 
+/** A test that cannot be run as it is written. */
+class Unfit extends Error implements Complaint {
+  readonly field: Field;
+
+  constructor(field: Field, message: string) {
+    super(message);
+    this.field = field;
+  }
+}
+
 /** What is wrong at the test's time, an expired policy for one, is the test's own failure. */
 function attemptTest(...args: Parameters<typeof runTest>): TestResult {
   const [, , test] = args;
   try {
     return runTest(...args);
   } catch (error) {
+    const nothing = { test, fed: 0, sent: [] };
+    if (error instanceof Unfit) return { ...nothing, complaints: [error] };
     if (!(error instanceof DocumentError)) throw error;
     const message = `at ${new Date(test.at).toISOString()}: ${error.message}`;
-    return { test, complaints: [{ field: test.field, message }], fed: 0, sent: [] };
+    return { ...nothing, complaints: [{ field: test.field, message }] };
   }
 }
 
@@ -127,11 +139,11 @@ function runTest(
   let touched = false;
   for (const step of test.feed) {
     if (step.at !== undefined) {
-      if (step.at < rehearsal.now) throw step.field.error("'at' is before the test's clock");
+      if (step.at < rehearsal.now) throw new Unfit(step.field, "'at' is before the test's clock");
       rehearsal.turnTo(step.at);
     }
     if (step.source === undefined && scope.sources.length > 1) {
-      throw step.field.error(`name the source: ${scope.sources.join(' or ')}`);
+      throw new Unfit(step.field, `name the source: ${scope.sources.join(' or ')}`);
     }
     const source = step.source ?? scope.sources[0]!;
     for (let i = 0; i < step.repeat; i++) {
@@ -165,7 +177,7 @@ function compare({ expect }: TestCase, rehearsal: Rehearsal, verdict: Verdict): 
   };
   const { channels } = rehearsal.compiled.scope;
   if (expect.channel !== undefined && !channels.includes(expect.channel)) {
-    throw field.error(`no rule sends to a channel '${expect.channel}'`);
+    throw new Unfit(field, `no rule sends to a channel '${expect.channel}'`);
   }
   if (expect.rule !== undefined) {
     const decided = deciders(verdict, expect.channel);

@@ -1,6 +1,6 @@
 /** The way of a value from the event that came to the one that is sent. */
 import type { Fields } from '../event/fields.js';
-import { roundTo } from '../policy/emission.js';
+import { roundTo, stepOf } from '../policy/emission.js';
 import type { Rule } from '../policy/policy.js';
 import { convert, unitOf, unitsOf } from '../policy/units.js';
 import type { Facts } from './matching.js';
@@ -32,7 +32,7 @@ export function valueOrigin(rule: Rule, facts: Facts, sent: Fields, samples: num
     value = clamped;
   }
   if (round !== undefined) {
-    value = roundTo(value, round);
+    value = roundTo(value, stepOf(round));
     steps.push(`rounded to ${round}`);
   }
   // A mean of equal samples may be off by a bit: only what a coding does is worth saying.

@@ -24,7 +24,14 @@ const seals = (missing?: string) =>
       : { seal, inForce: false, reason: missing };
   });
 const show = (missing?: string, colours = false): string => {
-  const supervisor = { time: 0, config: '', seals: seals(missing), lowers: [], uppers: [], processes: [] };
+  const supervisor = {
+    time: 0,
+    config: '',
+    seals: seals(missing),
+    lowers: [],
+    uppers: [],
+    processes: [],
+  };
   return drawPicture({ ...PICTURE, supervisor }, colours).join('\n');
 };
 

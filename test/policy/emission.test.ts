@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { capacityOf, roundTo } from '../../src/policy/emission.js';
+import { capacityOf, roundTo as roundBy, stepOf } from '../../src/policy/emission.js';
 import { compare, decimal, nearest, type Ratio, times } from './naive.js';
+
+const roundTo = (value: number, step: number): number => roundBy(value, stepOf(step));
 
 /** The multiple of a step nearest to a value, both as people write them, half away from zero. */
 function byHand(value: number, step: number): number {

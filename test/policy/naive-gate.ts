@@ -125,6 +125,8 @@ export class NaiveGate {
   readonly #settled: boolean;
   readonly #begun: number;
   #now: number;
+  /** Only stands while the clock goes back. */
+  #elapsed: number;
 
   /** @param rules by their full names, in order */
   constructor(
@@ -136,7 +138,7 @@ export class NaiveGate {
     this.#rules = rules;
     this.#channels = channels;
     this.#settled = settled;
-    this.#begun = this.#now = this.clock = now;
+    this.#begun = this.#now = this.#elapsed = this.clock = now;
     this.counts = new Map(channels.map((channel) => [channel, {}]));
   }
 
@@ -204,6 +206,7 @@ export class NaiveGate {
       }
     }
     this.behind = behind;
+    this.#elapsed += Math.max(0, now - this.#now);
     this.#now = now;
     this.clock = Math.max(this.clock, now);
     for (const [rule, channel, memory, end] of [...this.#windows()]) {
@@ -297,7 +300,7 @@ export class NaiveGate {
       } else memory.streams.set(key, { event, source, head: event.head, values: [value] });
       return 'open';
     }
-    const made = this.#make(rule, event, value, this.clock);
+    const made = this.#make(rule, event, value, this.#now);
     if (!made) return 'withheld.conversion';
     const outcome = this.#limit(
       rule,
@@ -337,10 +340,10 @@ export class NaiveGate {
       const moved: Ratio = [difference[0] * d + n * difference[1], d * difference[1]];
       const size: Ratio = [moved[0] < 0n ? -moved[0] : moved[0], moved[1]];
       const still = compare(size, decimal(change)) < 0;
-      const due = refresh !== undefined && this.clock - last.at >= duration(refresh);
+      const due = refresh !== undefined && this.#elapsed - last.at >= duration(refresh);
       if (still && !due) return 'absorbed.deadband';
     }
-    const at = this.clock;
+    const at = this.#elapsed;
     return () => memory.last.set(key, { value: exactly(value), at });
   }
 
@@ -359,12 +362,12 @@ export class NaiveGate {
     if (rule.limits?.rate) {
       const { rate } = rule.limits;
       const most: Ratio = [BigInt(this.#burst(rule)), 1n];
-      const passed: Ratio = [BigInt(this.clock - memory.filled), 1n];
+      const passed: Ratio = [BigInt(this.#elapsed - memory.filled), 1n];
       const [n, d] = times(passed, perMs(rate));
       const [a, b] = memory.tokens;
       let tokens: Ratio = [a * d + n * b, b * d];
       if (compare(tokens, most) > 0) tokens = most;
-      memory.filled = this.clock;
+      memory.filled = this.#elapsed;
       memory.tokens = tokens;
       let has = compare(tokens, [1n, 1n]) >= 0;
       if (Math.abs(nearest(tokens) - 1) < 1e-9 && reported() !== undefined) {
@@ -419,7 +422,7 @@ export class NaiveGate {
   ): Pick<VscpEvent, 'datetime' | 'timestamp'> | undefined {
     if (time === 'keep') return { datetime: event.datetime, timestamp: event.timestamp };
     if (time === 'zero') return { datetime: '', timestamp: 0n };
-    let seconds: number | undefined = Math.floor(this.clock / 1000);
+    let seconds: number | undefined = Math.floor(this.#now / 1000);
     if (time !== 'relay') {
       const ofRelay = time.of === 'relay' || window !== undefined;
       seconds = ofRelay ? Math.floor(relay / 1000) : secondsOf(event);

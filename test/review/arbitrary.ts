@@ -127,13 +127,12 @@ const loose = fc.oneof(
   merge(of({ class: 'CLASS1.ALARM', type: ['ALARM', 1, 'VSCP_TYPE_ALARM_WARNING'] }), anyHeader),
   merge(of({ class: '@SECURITY', type: ['SETKEY', 'MOTION'] }), anyHeader),
   merge(of({ class: '@MEASUREMENT', type: 'TEMPERATURE' }), anyHeader),
-  merge(of({ class: ['@SECURITY', 1], type: 'ALARM' }), anyHeader),
+  merge(of({ class: ['@SECURITY', '@ALARM'], type: ['ALARM', 'MOTION'] }), anyHeader),
   merge(of({ type: [6, 13] }), anyHeader),
   record({ raw: record({ filter: quad, mask: quad }) }, { source: name }),
   record({ class: of(65, 85, 1060), zone: bytes }, { subzone: bytes }),
 );
 
-const keptByte = fc.oneof(of('keep', 'zero'), byte);
 const emitTime = fc.oneof(
   of('keep', 'zero', 'relay'),
   record({ floor: period }, { of: of('event', 'relay') }),
@@ -167,7 +166,7 @@ const valued = record(
     class: of('CLASS2.MEASUREMENT_FLOAT', 1060),
     guid: fc.oneof(of('keep', 'zero'), pseudonym),
     time: emitTime,
-    sensor: keptByte,
+    sensor: fc.oneof(of('keep', 'zero'), fc.nat(7)),
     deadband: record(
       { change: of(0.1, 5), unit: of('celsius') },
       { per: oneOrMore(of('guid', 'sensor', 'source')), refresh: period },

@@ -399,8 +399,8 @@ await t.test('what is permitted and not sent says why', (t) => {
     'withheld.conversion: nothing is sent: the event has no time to floor (emit.time, PLACE)',
   );
   t.equal(
-    why('emit: { class: 10, value: { unit: celsius }, sensor: 9 }'),
-    'withheld.conversion: nothing is sent: class CLASS1.MEASUREMENT (10) cannot carry this value with sensor (emit.value, PLACE)',
+    why('emit: { class: 60, value: keep }'),
+    'withheld.conversion: nothing is sent: class CLASS1.MEASUREMENT64 (60) cannot carry this value (emit.value, PLACE)',
   );
   t.end();
 });
