@@ -126,7 +126,16 @@ const TABLE: Readonly<Record<string, Grants>> = {
       'wire/parent',
       'wire/status',
     ],
-    node: ['child_process', 'dns/promises', 'fs', 'fs/promises', 'timers/promises', 'url', 'util'],
+    node: [
+      'child_process',
+      'dns/promises',
+      'fs',
+      'fs/promises',
+      'path',
+      'timers/promises',
+      'url',
+      'util',
+    ],
     packages: [],
   },
 };

@@ -9,7 +9,8 @@ export const CHECK_HELP = `tidegate check - say whether a configuration is right
 
 Usage: tidegate check [-c FILE]
 
-Reads the configuration and everything that it names: policies, passwords, keys, certificates.
+Reads the configuration and everything that it names: policies, passwords, keys, certificates; runs
+the policies' tests. Hazards that a policy leaves open are found by 'tidegate policy check'.
 Prints 'configuration OK' and exits 0, or says what is wrong as file:line:column and exits 1.
 Nothing is started, nothing is connected to.
 
@@ -33,6 +34,14 @@ export function check(args: readonly string[], io: Io): number {
   try {
     const config = loadConfig(values.config);
     const { compiled } = checkFiles(config);
+    const fed = new Set(
+      compiled.rules
+        .flatMap(({ effect, to }) => (effect === 'permit' ? to! : []))
+        .map(({ text }) => text),
+    );
+    for (const { name } of config.channels) {
+      if (!fed.has(name)) io.err(`warning: no rule permits anything for channel '${name}'`);
+    }
     io.out('configuration OK');
     const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
     io.out(

@@ -16,8 +16,8 @@ export interface PolicyFile {
   readonly errors: readonly Finding[];
 }
 
-/** Reads a file of bounded size; it may be a device, or grow. */
-function readBounded(file: string): Uint8Array {
+/** Reads a file, of one byte more than is allowed at most; it may be a device, or grow. */
+export function readBounded(file: string): Uint8Array {
   const bytes = Buffer.alloc(MAX_TEXT + 1);
   const fd = openSync(file, 'r');
   let length = 0;

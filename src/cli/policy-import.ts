@@ -1,5 +1,5 @@
 /** `tidegate policy import`: turns VSCP's decision matrix into a policy. */
-import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DocumentError, MAX_TEXT } from '../document/document.js';
 import {
@@ -12,6 +12,7 @@ import {
 import { quote } from '../pki/options.js';
 import { parseStrictly, refuseExtra, UsageError } from './arguments.js';
 import type { Io } from './io.js';
+import { readBounded } from './policy-files.js';
 
 export const POLICY_IMPORT_HELP = `tidegate policy import - make a policy of VSCP's decision matrix
 
@@ -51,21 +52,11 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-/** Reads a file of bounded size; it may be a device. */
-function readBounded(file: string): string {
-  const bytes = Buffer.alloc(MAX_TEXT + 1);
-  const fd = openSync(file, 'r');
-  let length = 0;
+function readMatrix(file: string): string {
+  const bytes = readBounded(file);
+  if (bytes.length > MAX_TEXT) throw new DocumentError(file, 1, 1, 'the file is larger than 1 MiB');
   try {
-    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
-      read = readSync(fd, bytes, length, bytes.length - length, null);
-    }
-  } finally {
-    closeSync(fd);
-  }
-  if (length > MAX_TEXT) throw new DocumentError(file, 1, 1, 'the file is larger than 1 MiB');
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw new DocumentError(file, 1, 1, 'the file is not UTF-8: convert it');
   }
@@ -118,7 +109,7 @@ function run(args: readonly string[], io: Io): number {
   checkName('--id', id, POLICY_NAME);
   checkName('--channel', channel, CHANNEL_NAME);
   if (zone !== undefined) checkZone(zone);
-  const imported = importMatrix(readBounded(dm), dm, { id, channel, zone });
+  const imported = importMatrix(readMatrix(dm), dm, { id, channel, zone });
   for (const { line, column, message } of imported.notes) {
     io.err(`${dm}:${line}:${column}: ${message}`);
   }

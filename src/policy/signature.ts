@@ -2,6 +2,7 @@
 import { Field } from '../document/document.js';
 import type { GuidCube } from './match.js';
 import { keyPath, type Name } from './policy.js';
+import { type Schedule, scheduleKey } from './schedule.js';
 import { mix } from './streams.js';
 
 /** @param part of a rule: plain values, sets, maps, bytes, names of key files */
@@ -10,6 +11,7 @@ export function signatureOf(part: unknown): string {
     // Where it stands in a file is no part of what it does; which key it names is.
     if (value instanceof Field) return undefined;
     if (key === 'keyFile') return keyPath(value as Name);
+    if (key === 'schedule' && value) return scheduleKey(value as Schedule);
     if (key === 'guids' && Array.isArray(value)) return patternsKey(value as readonly GuidCube[]);
     if (value instanceof Set) return [...(value as Set<number>)].sort(inOrder);
     if (value instanceof Map) return [...(value as Map<number, unknown>)].sort(inOrder);
