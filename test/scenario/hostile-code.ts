@@ -371,7 +371,8 @@ const PIPES = (): Attempt[] => {
   ];
   const forth = (fd: number): Attempt => [`write descriptor ${fd}`, () => fs.writeSync(fd, 'x')];
   if (role === 'valve') return [back(1), back(2), back(8)];
-  return role === 'gate' ? [back(1), back(2), forth(3), forth(8)] : [back(1), back(2), forth(3)];
+  const gate = [back(1), back(2), forth(3), forth(8), forth(72)];
+  return role === 'gate' ? gate : [back(1), back(2), forth(3)];
 };
 
 /** What this process was given: type and number of every descriptor. */
