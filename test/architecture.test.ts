@@ -36,7 +36,11 @@ const TABLE: Readonly<Record<string, Grants>> = {
   link: { own: ['event'], node: [], packages: [] },
   journal: { own: ['event'], node: ['fs', 'path'], packages: [] },
   audit: { own: [], node: [], packages: [] },
-  review: { own: ['document', 'event', 'policy', 'wire/hmac'], node: [], packages: [] },
+  review: {
+    own: ['document', 'event', 'policy', 'wire/bundle', 'wire/hmac'],
+    node: [],
+    packages: [],
+  },
   migrate: { own: ['document', 'event', 'policy'], node: [], packages: ['saxes'] },
   config: {
     own: ['document', 'event', 'policy', 'review', 'wire/bundle'],
@@ -59,7 +63,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
   // processes, in the order of the flow
   supervisor: {
     own: ['config', 'link/answers', 'seal', 'wire'],
-    node: ['child_process', 'crypto', 'fs', 'net', 'path', 'util'],
+    node: ['crypto', 'fs', 'net', 'path', 'util'],
     packages: [],
   },
   lower: { own: ['dialing', 'link/answers', 'link/login', 'wire'], node: ['net'], packages: [] },
@@ -123,6 +127,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
       'review',
       'seal',
       'seals',
+      'wire/lock',
       'wire/parent',
       'wire/status',
     ],

@@ -36,6 +36,6 @@ wrong.
 
 Examples:
   tidegate policy explain policy.yaml --at 2026-06-01T12:00:07Z \\
-    --event '96,10,6,0,,0,FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01,138,0,215'
+    --event '96,10,6,0,,0,FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01,138,129,0,215'
   tidegate policy explain policy.yaml --brief < events.txt
   tidegate policy explain new.yaml --journal /var/lib/tidegate/journal/public --count 5`;

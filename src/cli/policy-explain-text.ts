@@ -21,7 +21,8 @@ export function originText({ from, number, channel, rule }: Origin): string {
   if (from === 'event') return `--event ${number}`;
   if (from === 'stdin') return `line ${number}`;
   const of = channel === undefined ? '' : ` of channel ${channel}`;
-  return printable(`record ${number}${of}${rule === undefined ? '' : `, sent by ${rule}`}`);
+  const again = rule === undefined ? '' : `, sent by ${rule}; explained as if it came in again`;
+  return printable(`record ${number}${of}${again}`);
 }
 
 /** One JSON object on one line, in which nothing steers a terminal. */

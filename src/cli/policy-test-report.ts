@@ -136,7 +136,7 @@ function printFile(
 }
 
 function printResult(
-  { test, complaints, fed, sent }: TestResult,
+  { test, complaints, fed, sent, kept }: TestResult,
   width: number,
   sources: Sources,
   paint: Paint,
@@ -148,7 +148,10 @@ function printResult(
   const counts = `${count(fed, 'event')} fed, ${sent.length} sent`;
   io.out(`  ${mark} ${printable(test.name).padEnd(width)}  ${counts}`);
   for (const complaint of complaints) printComplaint(complaint, sources, paint, io);
-  if (!passed) printSent(sent, io);
+  if (passed) return;
+  const back = Object.entries(kept).map(([outcome, n]) => `${n} ${outcome}`);
+  if (back.length > 0) io.out(`     permitted and not sent: ${back.join(', ')}`);
+  printSent(sent, io);
 }
 
 function printComplaint(complaint: Complaint, sources: Sources, paint: Paint, io: Io): void {

@@ -35,10 +35,12 @@ A small policy:
       effect: permit
       to: public
       match: { class: CLASS1.MEASUREMENT, type: [TEMPERATURE, HUMIDITY] }
-      emit: { value: keep, sensor: keep, time: { floor: 1m } }
+      emit: { value: keep, sensor: keep, time: { floor: 1m, of: relay } }
   tests:
     - name: a temperature goes up
-      feed: { event: { class: CLASS1.MEASUREMENT, type: TEMPERATURE, value: 21, unit: celsius } }
+      feed:
+        - event: { class: CLASS1.ALARM, type: ALARM }
+        - event: { class: CLASS1.MEASUREMENT, type: TEMPERATURE, value: 21, unit: celsius }
       expect: { rule: climate, emitted: 1 }`;
 
 const COMMANDS: Readonly<

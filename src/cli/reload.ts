@@ -1,7 +1,9 @@
 /** `tidegate reload`: replaces the policies of a running relay, and waits for the verdict. */
 import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../config/config.js';
+import { holderOf } from '../wire/lock.js';
 import {
   type GateStatus,
   readGateStatus,
@@ -69,8 +71,8 @@ async function ask(file: string): Promise<Said> {
     return failed(describeError(error, file));
   }
   const before = readSupervisorStatus(state);
-  const pid = before?.processes.find(({ process: role }) => role === 'supervisor')?.pid;
-  if (!before || pid === undefined || !isRunning(pid)) {
+  const pid = holderOf(join(state, 'supervisor', 'lock'));
+  if (!before || pid === undefined) {
     return failed(`no relay of ${file} is running: its state is ${state}`);
   }
   if (realpathSync(file) !== realpathSync(before.config)) {
@@ -85,7 +87,7 @@ async function ask(file: string): Promise<Said> {
   const deadline = Date.now() + PATIENCE;
   while (Date.now() < deadline) {
     await sleep(TICK);
-    if (!isRunning(pid)) return failed('the relay ended meanwhile');
+    if (!isRunning(pid)) return failed('the relay ended meanwhile: see its log');
     const said = verdict(readSupervisorStatus(state), readGateStatus(state), count);
     if (said) return said;
   }
@@ -105,12 +107,12 @@ function verdict(
   const policy = gate?.policy;
   // What stood there before the reload says nothing of it.
   if (!policy || gate.time < last.time) return undefined;
-  if (policy.digest === last.digest) {
+  if (policy.number === last.count) {
     const names = policy.policies.map(({ id, revision }) => `${id} revision ${revision}`);
     return { done: true, line: `in force: ${names.join(', ')} (${policy.digest.slice(0, 12)})` };
   }
   const { refused } = policy;
-  if (!refused || refused.digest !== last.digest || refused.time < last.time) return undefined;
+  if (refused?.number !== last.count) return undefined;
   return failed(`refused by the gate, the old policies stay:\n${refused.reason}`);
 }
 

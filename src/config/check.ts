@@ -1,14 +1,14 @@
 /** Everything that must be right before a relay starts, beyond the syntax of its configuration. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DocumentError } from '../document/document.js';
 import { type Compiled, compilePolicies, type Scope } from '../policy/compile.js';
 import { parsePolicy } from '../policy/parse.js';
 import { keyPath } from '../policy/policy.js';
 import { tryPolicy } from '../review/trial.js';
 import type { PolicyText } from '../wire/bundle.js';
 import type { Config, FileReference, UpperConfig } from './config.js';
+import { readText } from './text.js';
 import { isPassword, openSecret, readSecret, secretPath } from './secret.js';
 
 export interface Checked {
@@ -18,19 +18,16 @@ export interface Checked {
   readonly keys: Readonly<Record<string, string>>;
 }
 
-const MAX_FILE = 1024 * 1024;
 /** Extended key usage of a TLS client (RFC 5280 section 4.2.1.12). */
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
 function readFile({ field, path }: FileReference): string {
   try {
-    const stats = statSync(path);
-    if (!stats.isFile()) throw field.error(`${path} is no file`);
-    if (stats.size > MAX_FILE) throw field.error(`${path} is larger than 1 MiB`);
-    return readFileSync(path, 'utf8');
+    return readText(path);
   } catch (error) {
-    if (error instanceof DocumentError) throw error;
-    throw field.error(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined || code === 'EISDIR') throw field.error(message);
+    throw field.error(`cannot read ${path}: ${code}`);
   }
 }
 
@@ -89,33 +86,30 @@ export function readPolicies(config: Config): PolicyText[] {
 const MIN_KEY = 32;
 
 /**
- * Loads policies together, and the keys that they name.
+ * Reads the keys that policies name, by the paths of their files.
  *
  * @throws DocumentError at the first thing that is wrong
  */
-export function loadPolicies(
+export function loadKeys(
   policies: readonly PolicyText[],
-  scope: Scope,
-  now: number,
   environment: NodeJS.ProcessEnv = process.env,
-): Checked {
-  const parsed = policies.map(({ file, text }) => parsePolicy(text, file));
-  const compiled = compilePolicies(parsed, scope, now);
+): Record<string, string> {
   const keys: Record<string, string> = {};
-  for (const { emit } of compiled.rules) {
+  const rules = policies.flatMap(({ file, text }) => parsePolicy(text, file).rules);
+  for (const { emit } of rules) {
     if (typeof emit.guid !== 'object' || emit.guid instanceof Uint8Array) continue;
     const { keyFile } = emit.guid;
     const { field } = keyFile;
     const path = secretPath(field, dirname(field.file), environment);
+    const way = `(umask 077; openssl rand -hex 32 > ${path})`;
+    if (!existsSync(path)) throw field.error(`there is no ${path}; make one: ${way}`);
     const key = readSecret(openSecret(field, path));
-    if (key.length < MIN_KEY) {
-      throw field.error(
-        `${path} must hold ${MIN_KEY} characters at least: (umask 077; openssl rand -hex 32 > ${path})`,
-      );
+    if (key.length < MIN_KEY || !isPassword(key)) {
+      throw field.error(`${path} must hold one line of ${MIN_KEY} characters or more: ${way}`);
     }
     keys[keyPath(keyFile)] = key;
   }
-  return { policies, compiled, keys };
+  return keys;
 }
 
 /**
@@ -129,12 +123,15 @@ export function checkFiles(config: Config, now: number = Date.now()): Checked {
     checkPassword(upper.password);
     checkTls(upper, now);
   }
-  const checked = loadPolicies(readPolicies(config), scopeOfConfig(config), now);
-  for (const { file, text } of checked.policies) {
-    for (const { test, complaints } of tryPolicy(parsePolicy(text, file)).results) {
+  const policies = readPolicies(config);
+  const parsed = policies.map(({ file, text }) => parsePolicy(text, file));
+  const compiled = compilePolicies(parsed, scopeOfConfig(config), now);
+  const keys = loadKeys(policies);
+  for (const policy of parsed) {
+    for (const { test, complaints } of tryPolicy(policy).results) {
       const [complaint] = complaints;
       if (complaint) throw complaint.field.error(`test '${test.name}': ${complaint.message}`);
     }
   }
-  return checked;
+  return { policies, compiled, keys };
 }

@@ -1,5 +1,4 @@
 /** The configuration file as a frozen value: parsed once, strictly, every path made absolute. */
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Field, parseDocument } from '../document/document.js';
 import { didYouMean } from '../document/nearest.js';
@@ -9,6 +8,7 @@ import { MAX_CHANNELS } from '../policy/compile.js';
 import { FIRST_IDENTITY, IDENTITIES } from './identity.js';
 import { parseDuration, parseSize } from '../document/quantity.js';
 import { secretPath } from './secret.js';
+import { readText } from './text.js';
 
 export const MAX_LOWERS = 64;
 export const MAX_UPPERS = 64;
@@ -86,7 +86,7 @@ interface Surroundings {
  * @throws DocumentError with file:line:column, or an Error of the file system
  */
 export function loadConfig(file: string, environment: NodeJS.ProcessEnv = process.env): Config {
-  return parseConfig(readFileSync(file, 'utf8'), file, environment);
+  return parseConfig(readText(file), file, environment);
 }
 
 /** Parses the text of a configuration file; paths are relative to `file`. */

@@ -45,6 +45,7 @@ export class Intake {
   #engine: Engine;
   #closed: string | undefined;
   readonly #outflow: Outflow;
+  readonly #commit: () => void;
   readonly #counters: readonly Float64Array[];
   /** By source: whether a frame has come since this gate started. */
   readonly #met: Uint8Array;
@@ -52,10 +53,19 @@ export class Intake {
   readonly #uncommitted: Float64Array;
   readonly #body = new Uint8Array(MAX_BODY);
 
-  /** @param counters one vector per source, as far as they are known */
-  constructor(engine: Engine, outflow: Outflow, counters: readonly Float64Array[]) {
+  /**
+   * @param counters one vector per source, as far as they are known
+   * @param commit ends the batch, in the middle of a frame too
+   */
+  constructor(
+    engine: Engine,
+    outflow: Outflow,
+    counters: readonly Float64Array[],
+    commit: () => void,
+  ) {
     this.#engine = engine;
     this.#outflow = outflow;
+    this.#commit = commit;
     this.#counters = counters;
     this.#met = new Uint8Array(counters.length);
     this.#uncommitted = new Float64Array(counters.length);
@@ -98,11 +108,14 @@ export class Intake {
     const counters = this.#counters[source]!;
     const payload = frame.payload as Buffer;
     let at = frame.start;
+    let left = frame.lines;
     while (at < frame.end) {
       const newline = payload.indexOf(NEWLINE, at);
       const end = payload[newline - 1] === RETURN ? newline - 1 : newline;
       this.#takeLine(payload, at, end, source, counters);
       at = newline + 1;
+      left--;
+      if (this.#outflow.full) this.#commitWithin(counters, left);
     }
   }
 
@@ -114,13 +127,22 @@ export class Intake {
 
   /** The batch could not be written: what it permitted is lost, with a reason. */
   abandoned(): void {
-    this.#outflow.abandoned();
+    for (const channel of this.#outflow.abandoned()) this.#engine.forget(channel);
     this.#uncommitted.forEach((count, source) => {
       const counters = this.#counters[source]!;
       counters[PERMITTED]! -= count;
       counters[LOST_JOURNAL]! += count;
     });
     this.#uncommitted.fill(0);
+  }
+
+  /** A mark in the middle of a frame knows nothing of the lines behind it: a gate after it books them. */
+  #commitWithin(counters: Float64Array, left: number): void {
+    counters[IN]! -= left;
+    counters[VALVE_READ]! -= left;
+    this.#commit();
+    counters[IN]! += left;
+    counters[VALVE_READ]! += left;
   }
 
   /** Books what the frame's running totals say beyond its own lines. */

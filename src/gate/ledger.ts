@@ -3,13 +3,15 @@
  * leaf, marks.
  */
 import { type AuditLog, NO_AUDIT } from '../audit/audit.js';
-import { BATCH_BYTES } from '../journal/format.js';
 import { JournalWriter } from '../journal/writer.js';
 import type { GateSettings } from '../wire/settings.js';
 import { OUTCOMES } from '../policy/outcome.js';
 import type { ChannelStatus } from '../wire/status.js';
 import { adoptCounters, COUNTERS } from './counters.js';
 import { adoptOutcomes, describeOutcomes } from './outflow.js';
+
+/** A last mark that is further ahead than this, ms, was made by a clock that was wrong. */
+export const MAX_BEHIND = 86_400_000;
 
 const SEGMENT_BYTES = 16 * 2 ** 20;
 /** Marks without records, so that the counters of record follow, ms. */
@@ -36,6 +38,8 @@ export class Ledger {
   readonly #stalled: (error: Error) => void;
   #batch: number;
   #lastMark = 0;
+  /** Of the latest mark: a clock that is set back is not forgotten by the next gate. */
+  #time: number;
 
   /** @throws Error of the file system */
   constructor(
@@ -74,7 +78,9 @@ export class Ledger {
       return adoptOutcomes(newest.outcomes, vector ?? new Float64Array(newest.outcomes.length));
     });
     this.lastTime = Math.max(0, ...recoveries.map(({ mark }) => mark?.time ?? 0));
-    this.#write(Date.now(), this.journals);
+    const now = Date.now();
+    this.#time = this.lastTime - now < MAX_BEHIND ? this.lastTime : 0;
+    this.#write(now, this.journals);
   }
 
   /**
@@ -83,22 +89,19 @@ export class Ledger {
    * @throws RangeError if their names are too long; then nothing has changed
    */
   setRules(rules: readonly string[]): void {
+    for (const journal of this.journals) journal.checkRules(rules);
     for (const journal of this.journals) journal.setRules(rules);
-  }
-
-  /** Whether another frame might not fit into the buffers. */
-  get full(): boolean {
-    return this.journals.some((journal) => journal.pendingBytes >= BATCH_BYTES);
   }
 
   /**
    * Commits the batch; or, if it cannot be made durable, forgets it and says so in `failure`.
    *
+   * @param last of this gate: then every journal gets a mark, for the counters' sake
    * @returns whether the batch stands
    */
-  commit(now: number): boolean {
+  commit(now: number, last = false): boolean {
     const dirty = this.journals.filter((journal) => journal.pending > 0);
-    const due = now - this.#lastMark >= COUNTER_MARK_EVERY || now < this.#lastMark;
+    const due = last || now - this.#lastMark >= COUNTER_MARK_EVERY || now < this.#lastMark;
     const marked = due ? this.journals : dirty;
     if (marked.length === 0) return true;
     try {
@@ -126,6 +129,7 @@ export class Ledger {
   }
 
   #write(now: number, marked: readonly JournalWriter[]): void {
+    this.#time = Math.max(this.#time, now);
     for (const journal of marked) journal.flush();
     this.#audit.append({
       batch: ++this.#batch,
@@ -139,7 +143,7 @@ export class Ledger {
       // Where one mark stands the batch stands: the others are tried until they stand too.
       for (let tries = 0; ; tries++) {
         try {
-          journal.commit(this.#batch, now, this.counters, this.outcomes);
+          journal.commit(this.#batch, this.#time, this.counters, this.outcomes);
           return;
         } catch (error) {
           if (i === 0) throw error;

@@ -44,7 +44,7 @@ const ledger = new Ledger(settings, policies.first.ruleNames, NO_AUDIT, (error) 
   log.error({ event: 'stalled', err: error }, 'a commit mark is tried again and again'),
 );
 const outflow = new Outflow(ledger.journals, ledger.outcomes);
-const intake = new Intake(policies.first, outflow, ledger.counters);
+const intake = new Intake(policies.first, outflow, ledger.counters, commit);
 policies.resumeClock(ledger.lastTime, Date.now());
 if (ledger.cut > 0) log.warn({ event: 'journal-cut', bytes: ledger.cut }, 'cut an unmarked tail');
 
@@ -68,16 +68,16 @@ function noteFailure(reason: string | undefined): void {
 /** Sets the time for the events to come, and sends what windows have gathered until then. */
 function advance(): void {
   const now = Date.now();
+  intake.closed = now >= intake.engine.compiled.expires ? 'a policy has expired' : undefined;
   while (!intake.advance(now)) commit();
 }
 
-function commit(): void {
+function commit(last = false): void {
   clearTimeout(timer);
   timer = undefined;
   const now = Date.now();
-  if (ledger.commit(now)) intake.committed();
+  if (ledger.commit(now, last)) intake.committed();
   else intake.abandoned();
-  intake.closed = now >= intake.engine.compiled.expires ? 'a policy has expired' : undefined;
   noteFailure(intake.closed ?? ledger.failure);
 }
 
@@ -121,7 +121,6 @@ function open(source: number): Promise<void> {
         advance();
         frames.push(chunk, (frame) => {
           intake.take(frame, source);
-          if (ledger.full) commit();
         });
         if (frames.unknown > 0 && !strange) {
           strange = true;
@@ -177,7 +176,7 @@ log.info(
 );
 
 await Promise.all(settings.sources.map((_, source) => open(source)));
-commit();
+commit(true);
 for (const journal of ledger.journals) journal.close();
 writeStatus();
 process.exit(EXIT.done);

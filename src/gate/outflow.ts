@@ -17,6 +17,8 @@ export class Outflow implements Sink {
   at = 0;
   /** Records that the event at hand has led to. */
   appended = 0;
+  /** Whether a journal has as much as a batch is to hold: to be committed before another line. */
+  full = false;
   readonly #journals: readonly JournalWriter[];
   readonly #outcomes: readonly Float64Array[];
   /** By channel: records of the batch that is not committed, of events, and of windows. */
@@ -33,7 +35,7 @@ export class Outflow implements Sink {
     this.buffer = journals[0]!.buffer;
   }
 
-  /** Turns to a channel, for an event of a frame: there is room for a frame beyond a full batch. */
+  /** Turns to a channel, for an event: there is room for one on every channel beyond a full batch. */
   turnTo(channel: number): void {
     const journal = this.#journals[channel]!;
     this.#channel = channel;
@@ -47,7 +49,9 @@ export class Outflow implements Sink {
   }
 
   append(length: number, source: number, rule: number, fromWindow: boolean): void {
-    this.#journals[this.#channel]!.append(length, source, rule);
+    const journal = this.#journals[this.#channel]!;
+    journal.append(length, source, rule);
+    if (journal.pendingBytes >= BATCH_BYTES) this.full = true;
     (fromWindow ? this.#windows : this.#events)[this.#channel]!++;
     this.appended++;
   }
@@ -58,12 +62,18 @@ export class Outflow implements Sink {
 
   /** The batch is durable and visible. */
   committed(): void {
+    this.full = false;
     this.#events.fill(0);
     this.#windows.fill(0);
   }
 
-  /** The batch could not be written: its events are the sources' loss, its windows are given up. */
-  abandoned(): void {
+  /**
+   * The batch could not be written: its events are the sources' loss, its windows are given up.
+   *
+   * @returns the channels of the events
+   */
+  abandoned(): number[] {
+    const lost = [...this.#events.keys()].filter((channel) => this.#events[channel]! > 0);
     this.#outcomes.forEach((counts, channel) => {
       const [events, windows] = [this.#events[channel]!, this.#windows[channel]!];
       counts[CHANNEL_PERMITTED]! -= events;
@@ -71,6 +81,7 @@ export class Outflow implements Sink {
       counts[WITHHELD_INTERRUPTED]! += windows;
     });
     this.committed();
+    return lost;
   }
 }
 

@@ -1,16 +1,19 @@
 /** The policies in force: taken from the supervisor's file at the start, and whenever it changes. */
-import { compilePolicies, type Scope } from '../policy/compile.js';
+import { compilePolicies, ExpiredError, type Scope } from '../policy/compile.js';
 import type { Keyring } from '../policy/pseudonym.js';
 import { Engine } from '../policy/engine.js';
 import { parsePolicy } from '../policy/parse.js';
 import { Budget } from '../policy/streams.js';
-import { type Bundle, digestOf, readBundle, readMark } from '../wire/bundle.js';
+import { type Bundle, digestOf, readBundles, readMark } from '../wire/bundle.js';
 import { hmacOf } from '../wire/hmac.js';
+import { MAX_BEHIND } from './ledger.js';
 import type { Logger } from '../wire/log.js';
 import type { PolicyStatus } from '../wire/status.js';
 
-/** A last mark that is further ahead than this, ms, was made by a clock that was wrong. */
-const MAX_BEHIND = 86_400_000;
+interface Loaded {
+  readonly engine: Engine;
+  readonly status: PolicyStatus;
+}
 
 export class Policies {
   /** Of those in force. */
@@ -26,16 +29,16 @@ export class Policies {
 
   /**
    * @param fd of the supervisor's file
-   * @throws Error where policies do not load, or the file is torn
+   * @throws Error where no policies load, or the file is torn
    */
   constructor(fd: number, scope: Scope, log: Logger) {
     this.#fd = fd;
     this.#scope = scope;
     this.#log = log;
     this.#mark = readMark(fd);
-    const bundle = readBundle(fd);
-    if (!bundle) throw new Error('the policies are being rewritten');
-    ({ engine: this.first, status: this.status } = this.#load(bundle, Date.now()));
+    const [newest, ...before] = readBundles(fd);
+    if (!newest) throw new Error('the policies are being rewritten');
+    ({ engine: this.first, status: this.status } = this.#loadFirst(newest, before, Date.now()));
   }
 
   /** What a gate before this one has sent for a window is not sent for it again. */
@@ -59,7 +62,7 @@ export class Policies {
   takeChanged(now: number, replace: (engine: Engine) => void): void {
     const mark = readMark(this.#fd);
     if (mark === this.#mark) return;
-    const bundle = readBundle(this.#fd);
+    const [bundle] = readBundles(this.#fd);
     if (!bundle) return;
     this.#mark = mark;
     try {
@@ -68,21 +71,42 @@ export class Policies {
       this.status = status;
       this.#log.info({ event: 'policies', ...status }, 'deciding by other policies');
     } catch (error) {
-      const refused = {
-        digest: digestOf(bundle.policies),
-        reason: (error as Error).message,
-        time: now,
-      };
-      this.status = { ...this.status, refused };
-      this.#log.error({ event: 'policies-refused', ...refused }, 'the policies before stay');
+      this.status = this.#refuse(this.status, bundle, error, now);
     }
   }
 
-  #load({ policies, keys }: Bundle, now: number): { engine: Engine; status: PolicyStatus } {
+  /** What a gate has refused stays in the file: what was in force before is behind it. */
+  #loadFirst(newest: Bundle, before: readonly Bundle[], now: number): Loaded {
+    try {
+      return this.#load(newest, now);
+    } catch (error) {
+      // These were in force until their last day.
+      if (error instanceof ExpiredError) throw error;
+      for (const bundle of before) {
+        try {
+          const { engine, status } = this.#load(bundle, now);
+          return { engine, status: this.#refuse(status, newest, error, now) };
+        } catch {
+          // The one before that, then.
+        }
+      }
+      throw error;
+    }
+  }
+
+  #refuse(status: PolicyStatus, bundle: Bundle, error: unknown, time: number): PolicyStatus {
+    const reason = (error as Error).message;
+    const refused = { number: bundle.number, digest: digestOf(bundle.policies), reason, time };
+    this.#log.error({ event: 'policies-refused', ...refused }, 'the policies before stay');
+    return { ...status, refused };
+  }
+
+  #load({ number, policies, keys }: Bundle, now: number): Loaded {
     const parsed = policies.map(({ file, text }) => parsePolicy(text, file));
     const compiled = compilePolicies(parsed, this.#scope, now);
     const engine = new Engine(compiled, keyring(keys), { now, budget: this.#budget });
     const status = {
+      number,
       digest: digestOf(policies),
       since: now,
       policies: parsed.map(({ id, revision }) => ({ id, revision })),

@@ -149,13 +149,16 @@ export class JournalWriter {
     this.#pending++;
   }
 
-  /**
-   * Records to come refer to other rules: they begin a new segment. No record may be pending.
-   *
-   * @throws RangeError if the names are too long for a header; then nothing has changed
-   */
-  setRules(rules: readonly string[]): void {
+  /** @throws RangeError if the names are too long for a header */
+  checkRules(rules: readonly string[]): void {
     this.#header(this.#sequence + 1, rules);
+  }
+
+  /** Records to come refer to other rules: they begin a new segment. No record may be pending. */
+  setRules(rules: readonly string[]): void {
+    if (rules.length === this.#rules.length && rules.every((rule, i) => rule === this.#rules[i])) {
+      return;
+    }
     this.#rules = rules;
     this.#outdated = true;
   }

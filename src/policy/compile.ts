@@ -1,6 +1,7 @@
 /** Compiles active policies into tables: class and type choose a short list of arms to try. */
+import { DocumentError, type Field } from '../document/document.js';
 import { didYouMean } from '../document/nearest.js';
-import { type Arm, armsMeet, contains, type NumberSet } from './match.js';
+import { type Arm, armsMeet, contains, type GuidCube, type NumberSet } from './match.js';
 import { compileData, type DataTests } from './data-tests.js';
 import type { Policy, Rule } from './policy.js';
 import type { Schedule } from './schedule.js';
@@ -13,6 +14,17 @@ const MAX_PAIRS = 16 * 2 ** 20;
 /** Lists that differ, and arms in the lists of all pairs: what compiling may cost. */
 const MAX_LISTS = 2 ** 20;
 const MAX_ENTRIES = 64 * 2 ** 20;
+
+/** Characters of all rules' names: each segment of a journal holds them. */
+const MAX_NAMES = 768 * 1024;
+
+/** A policy, or a forbid, whose last day is over: nothing goes out, by those before it neither. */
+export class ExpiredError extends DocumentError {}
+
+function expired(field: Field, message: string): ExpiredError {
+  const { file, line, column } = field.error(message);
+  return new ExpiredError(file, line, column, message);
+}
 
 /** What the names in policies refer to: the lower links and the channels of the configuration. */
 export interface Scope {
@@ -74,7 +86,7 @@ export function compilePolicies(policies: readonly Policy[], scope: Scope, now: 
     if (policy.expires <= now) {
       const last = new Date(policy.expires - 1).toISOString().slice(0, 10);
       const field = policy.expiresField ?? policy.idField;
-      throw field.error(`policy '${policy.id}' expired: its last day was ${last}`);
+      throw expired(field, `policy '${policy.id}' expired: its last day was ${last}`);
     }
   }
   const rules = policies
@@ -84,12 +96,15 @@ export function compilePolicies(policies: readonly Policy[], scope: Scope, now: 
     checkNames(rule, scope);
     if (rule.effect === 'forbid' && rule.expires <= now) {
       const last = new Date(rule.expires - 1).toISOString().slice(0, 10);
-      throw rule.places
-        .get('expires')!
-        .error(`forbid '${rule.name}' expired, its last day was ${last}: renew it, or take it out`);
+      throw expired(
+        rule.places.get('expires')!,
+        `forbid '${rule.name}' expired, its last day was ${last}: renew it, or take it out`,
+      );
     }
   }
   refuseDisagreement(rules, now);
+  const names = rules.reduce((sum, { name }) => sum + name.length, 0);
+  if (names > MAX_NAMES) throw rules[0]!.field.error('the names of all rules are too long');
   const pairs = rules.flatMap((rule, index) =>
     rule.expires <= now ? [] : rule.arms.map((arm) => ({ rule, index, arm })),
   );
@@ -243,26 +258,37 @@ function refuseDisagreement(rules: readonly Rule[], now: number): void {
 
 function compileArm(rule: Rule, index: number, arm: Arm, scope: Scope): CompiledArm {
   const named = rule.to?.map(({ text }) => text) ?? scope.channels;
-  const cubes = arm.guids ?? [];
-  const guids = new Int32Array(cubes.length * 8);
-  cubes.forEach(({ value, mask }, i) => {
-    const [values, masks] = [value, mask].map((b) => new DataView(b.buffer, b.byteOffset));
-    for (let word = 0; word < 4; word++) {
-      guids[8 * i + 2 * word] = values!.getInt32(4 * word);
-      guids[8 * i + 2 * word + 1] = masks!.getInt32(4 * word);
-    }
-  });
   return {
     rule: index,
     permit: rule.effect === 'permit',
     channels: named.reduce((bits, name) => bits | (1 << scope.channels.indexOf(name)), 0),
     priorities: arm.priorities,
     sources: Uint8Array.from(scope.sources, (name) => Number(arm.sources?.has(name) ?? true)),
-    guids,
+    guids: wordsOf(arm.guids ?? NO_CUBES),
     data: compileData(arm),
     schedule: arm.schedule,
     expires: rule.effect === 'permit' ? rule.expires : Infinity,
   };
+}
+
+const NO_CUBES: readonly GuidCube[] = [];
+/** Rules that share a list share its words. */
+const WORDS = new WeakMap<readonly GuidCube[], Int32Array>();
+
+function wordsOf(cubes: readonly GuidCube[]): Int32Array {
+  let words = WORDS.get(cubes);
+  if (!words) {
+    words = new Int32Array(cubes.length * 8);
+    for (const [i, { value, mask }] of cubes.entries()) {
+      const [values, masks] = [value, mask].map((b) => new DataView(b.buffer, b.byteOffset));
+      for (let word = 0; word < 4; word++) {
+        words[8 * i + 2 * word] = values!.getInt32(4 * word);
+        words[8 * i + 2 * word + 1] = masks!.getInt32(4 * word);
+      }
+    }
+    WORDS.set(cubes, words);
+  }
+  return words;
 }
 
 interface Groups {

@@ -17,8 +17,6 @@ export class DataTests {
   readonly #from: Float64Array | undefined;
   readonly #to: Float64Array | undefined;
   readonly #otherwise: boolean;
-  /** Whether it looks at nothing but the size. */
-  readonly sizeOnly: boolean;
 
   constructor(arm: Arm) {
     this.#sensors = tests(arm.sensors);
@@ -35,7 +33,6 @@ export class DataTests {
         this.#to[code] = to;
       }
     }
-    this.sizeOnly = !(arm.sensors ?? arm.zones ?? arm.subzones ?? arm.units ?? arm.values);
   }
 
   /** @param size data bytes */

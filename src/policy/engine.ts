@@ -105,18 +105,24 @@ export class Engine implements Times {
     this.#priorities = Uint8Array.from(arms, ({ priorities }) => priorities);
     this.#sourceCount = scope.sources.length;
     this.#sources = Uint8Array.from(arms.flatMap(({ sources }) => [...sources]));
-    this.#guids = concatenate(arms.map(({ guids }) => guids));
+    const few = arms.map(({ guids }) => (guids.length < 8 * MANY ? guids : NO_GUIDS));
+    this.#guids = concatenate(few);
     this.#guidEnd = new Int32Array(arms.length);
     this.#guidStart = new Int32Array(arms.length);
     let at = 0;
-    arms.forEach(({ guids }, i) => {
+    few.forEach((guids, i) => {
       this.#guidStart[i] = at;
       at += guids.length;
       this.#guidEnd[i] = at;
     });
-    this.#indices = arms.map(({ guids }) =>
-      guids.length < 8 * MANY ? undefined : new GuidIndex(guids),
-    );
+    // Rules that share a list share its table.
+    const tables = new Map<Int32Array, GuidIndex>();
+    this.#indices = arms.map(({ guids }) => {
+      if (guids.length < 8 * MANY) return undefined;
+      const table = tables.get(guids) ?? new GuidIndex(guids);
+      tables.set(guids, table);
+      return table;
+    });
     this.#asks = Uint8Array.from(arms, ({ data }) => Number(data !== undefined));
     this.#active = new Uint8Array(arms.length).fill(1);
     this.#timed = [...arms.keys()].filter(
@@ -185,6 +191,7 @@ export class Engine implements Times {
     }
     this.#clock = Math.max(this.#clock, from.#clock);
     this.#elapsed = Math.max(this.#elapsed, from.#elapsed);
+    this.#now = from.#now;
     this.#setDue();
   }
 
@@ -201,7 +208,11 @@ export class Engine implements Times {
     if (now > this.#clock) this.#clock = now;
     this.#elapsed += Math.max(0, now - this.#now);
     this.#now = now;
-    if (Math.floor(now / MINUTE) !== this.#minute) this.#openArms(now);
+    if (Math.floor(now / MINUTE) !== this.#minute) {
+      this.#openArms(now);
+      // What an expired rule has gathered is not sent any more.
+      for (const outlet of this.#windowed) if (now >= outlet.rule.expires) outlet.interrupt(sink);
+    }
     if (this.#clock < this.#due) return true;
     for (const outlet of this.#windowed) if (!outlet.close(this, sink)) return false;
     this.#setDue();
@@ -211,6 +222,13 @@ export class Engine implements Times {
   /** Gives up the windows that are open. */
   interrupt(sink: Pick<Sink, 'count'>): void {
     for (const outlet of this.#windowed) outlet.interrupt(sink);
+  }
+
+  /** What a channel was sent last did not get there: its deadbands send the next value. */
+  forget(channel: number): void {
+    for (const outlet of this.#outlets) {
+      if (outlet?.channel === channel && outlet.rule.emit.deadband) outlet.memory.clear();
+    }
   }
 
   /** Whether the machine's clock has been set back behind the one of the windows. */
@@ -384,6 +402,8 @@ export class Engine implements Times {
     return false;
   }
 }
+
+const NO_GUIDS = new Int32Array(0);
 
 function concatenate(parts: readonly Int32Array[]): Int32Array {
   const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));

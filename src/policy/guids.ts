@@ -62,6 +62,7 @@ export function guidOf(field: Field): Uint8Array {
 /** A GUID, or a prefix of GUIDs as `FF:FF:10/24`. */
 export function parsePattern(field: Field): GuidCube {
   const text = field.text();
+  if (text.startsWith('$')) throw field.error(`a list is named as { in: ${text} }`);
   const slash = text.indexOf('/');
   if (slash < 0) return { value: guidOf(field), mask: new Uint8Array(16).fill(255) };
   const bits = Number(text.slice(slash + 1));

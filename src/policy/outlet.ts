@@ -82,7 +82,7 @@ export class Memory {
   /** Adds the stream of the table's key; -1 if there is no room. */
   add(): number {
     const entry = this.streams.add();
-    if (entry >= this.values.length) this.#grow(this.streams.capacity);
+    if (entry >= this.values.length) this.#resize(this.streams.capacity);
     return entry;
   }
 
@@ -92,6 +92,7 @@ export class Memory {
     const { count } = this.streams;
     for (let entry = this.closed; entry < count; entry++) sum += this.samples[entry]!;
     this.streams.clear();
+    if (this.streams.capacity < this.values.length) this.#resize(this.streams.capacity);
     this.closed = 0;
     this.begun = -Infinity;
     return sum;
@@ -107,11 +108,12 @@ export class Memory {
         this.heard[to] = this.heard[from]!;
       },
     );
+    if (this.streams.capacity < this.values.length) this.#resize(this.streams.capacity);
   }
 
-  #grow(capacity: number): void {
+  #resize(capacity: number): void {
     const grown = <A extends Float64Array | Uint16Array>(to: A, from: A): A => {
-      to.set(from);
+      to.set(from.subarray(0, capacity));
       return to;
     };
     this.samples = grown(new Float64Array(capacity), this.samples);
@@ -339,7 +341,7 @@ export class Outlet {
       readU16(body, at + TYPE),
       fields,
     );
-    if (Number.isNaN(value)) return WITHHELD_CONVERSION;
+    if (!Number.isFinite(value)) return WITHHELD_CONVERSION;
     this.#setKey(body, at, fields, source);
     let entry = memory.streams.find();
     if (entry >= 0) {
@@ -369,7 +371,9 @@ export class Outlet {
         ? (body[i]! << 24) | (body[i + 1]! << 16) | (body[i + 2]! << 8) | body[i + 3]!
         : 0;
     }
-    key[4] = (readU16(body, at + CLASS) << 16) | readU16(body, at + TYPE);
+    // A sensor that speaks two classes is one stream, if what is sent is of one class.
+    const vscpClass = this.rule.emit.class === undefined ? readU16(body, at + CLASS) : 0;
+    key[4] = (vscpClass << 16) | readU16(body, at + TYPE);
     key[5] =
       (per.has('sensor') ? fields.index + 1 : 0) |
       ((per.has('zone') ? fields.zone + 1 : 0) << 10) |

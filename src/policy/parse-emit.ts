@@ -74,6 +74,8 @@ function classesOf(arms: readonly Arm[]): readonly number[] | undefined {
  * @throws DocumentError
  */
 export function parseEmit(field: Field, arms: readonly Arm[]): [Emit, Keys] {
+  const [limits] = field.entries().filter(([key]) => key === 'limits');
+  if (limits) throw limits[1].keyError("'limits' stands beside 'emit', not in it");
   const keys = field.record(KEYS);
   if (Object.keys(keys).length === 0) throw field.error('an empty emit: name what is kept');
   if (keys.data && keys.value) throw keys.value.keyError("'data' or 'value', not both");
@@ -100,10 +102,13 @@ export function parseEmit(field: Field, arms: readonly Arm[]): [Emit, Keys] {
   return [emit, keys];
 }
 
+const WORDS: readonly string[] = ['keep', 'zero'];
+
 function parsePriority(field: Field | undefined): Emit['priority'] {
   if (!field) return EMIT_ALL.priority;
   if (field.isNumber) return field.integer(0, 7);
-  return field.choice(['keep', 'zero']) === 'keep' ? 'keep' : 0;
+  if (!WORDS.includes(field.text())) throw field.error(`${field.path} is keep, zero, or 0 to 7`);
+  return field.text() === 'keep' ? 'keep' : 0;
 }
 
 function parseByte(field: Field | undefined): 'keep' | number {
@@ -143,7 +148,11 @@ function parsePseudonym(field: Field): Pseudonym {
 const TIMES = ['keep', 'zero', 'relay'] as const;
 
 function parseTime(field: Field): TimeEmit {
-  if (!field.isMap) return field.choice(TIMES);
+  if (!field.isMap) {
+    const time = TIMES.find((each) => each === field.text());
+    if (time !== undefined) return time;
+    throw field.error(`${field.path} is ${TIMES.join(', ')}, or { floor: 15m }`);
+  }
   const keys = field.record(['floor', 'of']);
   const floor = parsePeriod(field.need(keys.floor, 'floor'));
   return { floor, of: keys.of?.choice(['event', 'relay']) ?? 'event' };
@@ -193,6 +202,7 @@ function parseClamp(field: Field): ValueEmit['clamp'] {
 }
 
 function parsePer(field: Field): KeyPart[] {
+  if (field.isText && field.text() === 'none') return [];
   const named = field.oneOrMore().map((item) => item.choice(KEY_PARTS));
   // In one order, so that two rules that are written otherwise are the same.
   return KEY_PARTS.filter((part) => named.includes(part));
@@ -223,7 +233,9 @@ function parseDeadband(field: Field): Deadband {
 function checkMeasures(keys: Keys, emit: Emit, pairs: Pairs | undefined): void {
   const field = keys.value ?? keys.deadband;
   for (const key of ['sensor', 'zone', 'subzone'] as const) {
-    if (keys[key] && !keys.value) throw keys[key].keyError(`'${key}' is sent with a value: add it`);
+    if (keys[key] && !keys.value) {
+      throw keys[key].keyError(`'${key}' goes with 'value'; with 'data: keep' it is in the data`);
+    }
   }
   if (!field) return;
   if (keys.deadband && keys.window) {
@@ -323,7 +335,8 @@ export function parseLimits(field: Field): Limits {
 const PER: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: DAY };
 
 function parseRate(field: Field, burst: Field | undefined): Limits['rate'] {
-  const match = /^(\d{1,9}(?:\.\d{1,3})?) ?\/ ?([smhd])$/.exec(field.text());
+  const text = String(field.scalar());
+  const match = /^(\d{1,9}(?:\.\d{1,3})?) ?\/ ?([smhd])$/.exec(text);
   const count = Number(match?.[1]);
   if (!match || !(count > 0)) throw field.error(`${field.path} must be as 20/s, 5/m, 100/h or 1/d`);
   const [thousandths, period] = reduce(Math.round(count * 1000), PER[match[2]!]!);

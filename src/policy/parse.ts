@@ -35,7 +35,8 @@ export function parsePolicy(text: string, file: string, problems?: DocumentError
   const rules = each(fields, problems, (field) => parseRule(field, id, lists));
   refuseTwins(rules, (rule) => rule.name, 'rule', problems);
   if (keys.assert) attempt(problems, () => refuseAssert(keys.assert!, lists));
-  const names = new Set(rules.map(({ name }) => name));
+  // A rule that is wrong has a name all the same: its tests need not be told so again.
+  const names = new Set(fields.map((field) => `${id}/${nameOf(field)}`));
   return {
     id,
     revision: about.need(head.revision, 'revision').integer(0, Number.MAX_SAFE_INTEGER),
@@ -77,6 +78,11 @@ function refuseTwins<T extends { readonly field: Field }>(
     });
     seen.add(name);
   }
+}
+
+function nameOf(rule: Field): string {
+  const name = rule.isMap ? rule.entries().find(([key]) => key === 'name')?.[1] : undefined;
+  return name?.isText === true ? String(name.scalar()) : '';
 }
 
 /** `2027-03-31`: the last day, UTC, on which it is valid. */

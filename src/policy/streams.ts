@@ -12,6 +12,8 @@ export const MAX_STREAMS = 131_072;
 
 const MAX_PROBES = 64;
 const SMALLEST = 64;
+/** A table that has grown beyond this gives its memory back when it is emptied. */
+const KEPT = 1024;
 /** Of a table that has never had an entry: most never have. */
 const NONE = new Int32Array(1);
 
@@ -78,7 +80,10 @@ export class StreamTable {
   clear(): void {
     this.#budget.left += this.count;
     this.count = 0;
-    if (this.#slots !== NONE) this.#slots.fill(0);
+    if (this.capacity > KEPT) {
+      this.#keys = new Int32Array(0);
+      this.#slots = NONE;
+    } else if (this.#slots !== NONE) this.#slots.fill(0);
   }
 
   /**
@@ -98,6 +103,12 @@ export class StreamTable {
     }
     this.#budget.left += this.count - kept;
     this.count = kept;
+    let capacity = this.capacity;
+    while (capacity > KEPT && capacity > 4 * kept) capacity /= 2;
+    if (capacity < this.capacity) {
+      this.#keys = this.#keys.slice(0, capacity * KEY_WORDS);
+      this.#slots = new Int32Array(2 * capacity);
+    }
     this.#rehash();
   }
 

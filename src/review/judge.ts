@@ -3,12 +3,8 @@ import { DocumentError } from '../document/document.js';
 import { compilePolicies, type Scope } from '../policy/compile.js';
 import { parsePolicy } from '../policy/parse.js';
 import type { Policy } from '../policy/policy.js';
+import type { PolicyText } from '../wire/bundle.js';
 import { tryPolicy } from './trial.js';
-
-interface PolicyText {
-  readonly file: string;
-  readonly text: string;
-}
 
 /** @returns `file:line:column: message` lines; empty: they load together, and their tests pass */
 export function judge(texts: readonly PolicyText[], scope: Scope, now: number): string[] {

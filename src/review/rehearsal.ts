@@ -71,12 +71,19 @@ export class Rehearsal {
 
   /** Lets time pass, and windows end when they do. */
   turnTo(now: number): void {
-    for (let end = this.engine.nextEnd(); end <= now; end = this.engine.nextEnd()) {
+    const until = Math.min(now, this.compiled.expires - 1);
+    for (let end = this.engine.nextEnd(); end <= until; end = this.engine.nextEnd()) {
       this.#now = end;
       this.engine.advance(end, this.#sink);
     }
     this.#now = now;
-    this.engine.advance(now, this.#sink);
+    if (this.#expired) this.engine.interrupt(this.#sink);
+    else this.engine.advance(now, this.#sink);
+  }
+
+  /** After its last day nothing goes out by any policy. */
+  get #expired(): boolean {
+    return this.#now >= this.compiled.expires;
   }
 
   /** @param source a name of the scope */
@@ -84,8 +91,9 @@ export class Rehearsal {
     const { scope, rules } = this.compiled;
     const { engine } = this;
     const index = scope.sources.indexOf(source);
-    const bits = engine.decide(body, 0, index);
     const permitted = new Map<string, { rule: string; outcome: string }>();
+    if (this.#expired) return { notFinite: false, permitted, forbiddenBy: undefined };
+    const bits = engine.decide(body, 0, index);
     const forbiddenBy = engine.deniedBy === DEFAULT_DENY ? undefined : rules[engine.deniedBy]!.name;
     if (bits === NOT_FINITE) return { notFinite: true, permitted, forbiddenBy: undefined };
     scope.channels.forEach((name, channel) => {

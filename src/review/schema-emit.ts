@@ -14,10 +14,12 @@ import {
 const PARTS = ['guid', 'sensor', 'zone', 'subzone', 'source'] as const;
 const POSITIVE = { type: 'number', exclusiveMinimum: 0 };
 
-const PER = oneOrMore(
-  { enum: PARTS },
-  'What tells the streams apart, beside class and type: each has values of its own.',
-);
+const PER: Schema = {
+  description:
+    'What tells the streams apart, beside type (and class, unless emit names one): each has' +
+    ' values of its own. none: all are one.',
+  anyOf: [{ const: 'none' }, oneOrMore({ enum: PARTS }, 'Any of these.')],
+};
 
 function placed(what: string): Schema {
   return {

@@ -83,7 +83,7 @@ function windowOf(rule: Rule, facts: Facts, samples: number): WindowPlace | null
     from: instantText(from),
     to: instantText(from + window.every),
     key: {
-      class: classText(facts.vscpClass),
+      ...(rule.emit.class === undefined ? { class: classText(facts.vscpClass) } : {}),
       type: typeText(facts.vscpClass, facts.type),
       ...Object.fromEntries(window.per.map((part) => [part, keyText(part, facts)])),
     },

@@ -24,6 +24,8 @@ export interface TestResult {
   readonly complaints: readonly Complaint[];
   readonly fed: number;
   readonly sent: readonly Sent[];
+  /** Events that were permitted and not sent, by what became of them, as OUTCOMES has it. */
+  readonly kept: Readonly<Record<string, number>>;
 }
 
 export interface Coverage {
@@ -116,7 +118,7 @@ function attemptTest(...args: Parameters<typeof runTest>): TestResult {
   try {
     return runTest(...args);
   } catch (error) {
-    const nothing = { test, fed: 0, sent: [] };
+    const nothing = { test, fed: 0, sent: [], kept: {} };
     if (error instanceof Unfit) return { ...nothing, complaints: [error] };
     if (!(error instanceof DocumentError)) throw error;
     const message = `at ${new Date(test.at).toISOString()}: ${error.message}`;
@@ -162,11 +164,12 @@ function runTest(
   }
   rehearsal.turnTo(rehearsal.now + test.advance);
   if (!touched && verdict?.notFinite !== true) {
-    const message = 'no rule matches any event of this test: it shows nothing of the policy';
+    const message =
+      'no rule matches any event of this test, so it shows nothing of the policy: feed one that a rule matches as well';
     complaints.push({ field: test.field, message });
   }
   complaints.push(...compare(test, rehearsal, verdict!));
-  return { test, complaints, fed, sent: rehearsal.sent };
+  return { test, complaints, fed, sent: rehearsal.sent, kept: keptBack(rehearsal) };
 }
 
 function compare({ expect }: TestCase, rehearsal: Rehearsal, verdict: Verdict): Complaint[] {
@@ -210,6 +213,15 @@ function compare({ expect }: TestCase, rehearsal: Rehearsal, verdict: Verdict): 
     });
   }
   return complaints;
+}
+
+function keptBack({ counts }: Rehearsal): Record<string, number> {
+  const kept: Record<string, number> = {};
+  OUTCOMES.forEach((name, i) => {
+    const sum = counts.reduce((all, each) => all + each[i]!, 0);
+    if (sum > 0 && name !== 'permitted' && name !== 'emitted') kept[name] = sum;
+  });
+  return kept;
 }
 
 /** The rules that decided an event; null: the default. */

@@ -21,6 +21,10 @@ const log = openLog('supervisor');
 // What is below the state directory holds events: for this user alone, in every process.
 process.umask(0o077);
 
+/** Before there is a relay, its policies are about to be read anyway. */
+let running: Relay | undefined;
+process.on('SIGHUP', () => running?.reload());
+
 try {
   const config = loadConfig(values.config ?? 'tidegate.yaml');
   const relay = new Relay(config, checkFiles(config), log);
@@ -35,7 +39,7 @@ try {
   };
   process.on('SIGTERM', (signal) => void stop(signal));
   process.on('SIGINT', (signal) => void stop(signal));
-  process.on('SIGHUP', () => relay.reload());
+  running = relay;
   relay.start();
   log.info({ event: 'started', config: config.file }, 'relay started');
 } catch (error) {

@@ -5,8 +5,9 @@ import { join, resolve } from 'node:path';
 import { type Checked, scopeOfConfig } from '../config/check.js';
 import type { Config, FileReference, LowerConfig, UpperConfig } from '../config/config.js';
 import { openSecret } from '../config/secret.js';
-import { type PolicyText, writeBundle } from '../wire/bundle.js';
+import { type Bundle, type PolicyText, writeBundles } from '../wire/bundle.js';
 import { replaceJson } from '../wire/file.js';
+import { lockFile } from '../wire/lock.js';
 import type { Logger } from '../wire/log.js';
 import { FD } from '../wire/fd.js';
 import {
@@ -25,7 +26,6 @@ import type { Process } from '../seal/process.js';
 import type { Role } from '../seal/table.js';
 import { openBoth, openOnce } from './handed.js';
 import { Link } from './link.js';
-import { lockFile } from './lock.js';
 import { collectLog } from './logs.js';
 import { Reload, Verdicts } from './reload.js';
 import { readUsage } from './usage.js';
@@ -33,6 +33,8 @@ import { readUsage } from './usage.js';
 const STATUS_EVERY = 500;
 /** A gate that died is started anew after this many ms. */
 const GATE_RESTART = 250;
+/** Policies kept for a gate that cannot load newer ones. */
+const MAX_BUNDLES = 4;
 /** Told to stop, the processes have this many ms before they are killed. */
 const GRACE = 5000;
 /** Between two looks at the machine's name resolution, ms. */
@@ -49,6 +51,8 @@ export class Relay {
   readonly #settings = new Map<string, number>();
   /** The policies in force: the supervisor rewrites what the gate can read only. */
   readonly #bundle: Pipe;
+  /** What the gate finds there, the newest first. */
+  #bundles: readonly Bundle[] = [];
   readonly #reload: Reload;
   readonly #running = new Map<Process, { process: Role; name?: string; started: number }>();
   readonly #started = Date.now();
@@ -72,7 +76,7 @@ export class Relay {
     const run = join(config.state, 'run');
     this.#pipes = makePipes(run, [...pipes, ...logs, 'verdict']);
     this.#bundle = openBoth(join(run, 'policies'));
-    writeBundle(this.#bundle.write, { policies: checked.policies, keys: checked.keys });
+    this.#hand({ number: 0, policies: checked.policies, keys: checked.keys });
     this.#launcher = new Launcher(run);
     this.#reportSeals();
     this.#confines = new Confines(config, this.#launcher);
@@ -85,7 +89,7 @@ export class Relay {
         verdicts.follow(lines);
         return this.#check(policies);
       },
-      hand: (bundle) => writeBundle(this.#bundle.write, bundle),
+      hand: (bundle) => this.#hand(bundle),
       changed: () => this.#writeStatus(),
     });
     this.#lowers = config.lowers.map((lower, i) => this.#lowerLink(lower, i));
@@ -120,6 +124,23 @@ export class Relay {
   /** Reads the policies anew, and puts them in force if nothing is wrong with them. */
   reload(): void {
     if (!this.#stopping) this.#reload.ask();
+  }
+
+  /**
+   * Puts policies in front of those before, which a gate falls back to where it cannot load them.
+   *
+   * @throws Error of the file system: then those before are still in force
+   */
+  #hand(bundle: Bundle): void {
+    const before = this.#bundles;
+    try {
+      this.#bundles = [bundle, ...before].slice(0, MAX_BUNDLES);
+      writeBundles(this.#bundle.write, this.#bundles);
+    } catch (error) {
+      this.#bundles = before;
+      writeBundles(this.#bundle.write, before);
+      throw error;
+    }
   }
 
   #check(policies: readonly PolicyText[]): Process {

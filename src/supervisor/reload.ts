@@ -2,7 +2,7 @@
  * Replaces the policies of a running relay: asked by a signal, checked in a sandbox, handed to the
  * gate; what is refused changes nothing.
  */
-import { loadPolicies, readPolicies, scopeOfConfig } from '../config/check.js';
+import { loadKeys, readPolicies } from '../config/check.js';
 import { type Config, loadConfig } from '../config/config.js';
 import { differences } from '../config/difference.js';
 import type { Process } from '../seal/process.js';
@@ -59,33 +59,35 @@ export class Reload {
           `restart needed: a reload replaces policies only, and ${differing.join(', ')} differ`,
         );
       }
-      this.#check(readPolicies(next), next);
+      this.#check(readPolicies(next));
     } catch (error) {
       this.#refuse((error as Error).message);
     }
   }
 
-  #check(policies: readonly PolicyText[], config: Config): void {
+  #check(policies: readonly PolicyText[]): void {
     let said = '';
     const child = this.#parts.check(policies, (text) => (said += text));
-    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill('SIGKILL');
+    }, PATIENCE);
     child.onGone((code, _, error) => {
       clearTimeout(timer);
       // Its last words may still be in the pipe.
       setImmediate(() => {
-        if (code === 0) this.#hand(policies, config);
-        else
-          this.#refuse(
-            said === '' ? (error?.message ?? 'the check ended without a verdict') : said.trim(),
-          );
+        if (code === 0) this.#hand(policies);
+        else if (late) this.#refuse(`the check took longer than ${PATIENCE / 1000} s`);
+        else if (said !== '') this.#refuse(said.trim());
+        else this.#refuse(error?.message ?? 'the check ended without a verdict');
       });
     });
   }
 
-  #hand(policies: readonly PolicyText[], config: Config): void {
+  #hand(policies: readonly PolicyText[]): void {
     try {
-      const { keys } = loadPolicies(policies, scopeOfConfig(config), Date.now());
-      this.#parts.hand({ policies, keys });
+      this.#parts.hand({ number: this.#count, policies, keys: loadKeys(policies) });
       this.#tell('handed', { digest: digestOf(policies) });
       this.#parts.log.info({ event: 'reload', digest: digestOf(policies) }, 'policies handed on');
       this.#repeat();

@@ -1,5 +1,5 @@
 /**
- * The policies in force and their keys, in one file that the supervisor rewrites and the gate reads.
+ * The policies in force, those before them, and their keys, in one file that the supervisor rewrites and the gate reads.
  *
  * `<SHA-256 of the rest, in hex>\n<JSON>`: a reader that meets a file half rewritten sees a digest
  * that does not fit, and looks again later. Nothing leads back: the gate's descriptor is read-only.
@@ -13,6 +13,8 @@ export interface PolicyText {
 }
 
 export interface Bundle {
+  /** Of the reload that handed it on; 0: what the relay began with. */
+  readonly number: number;
   readonly policies: readonly PolicyText[];
   /** Keys of pseudonyms by the paths of their files. */
   readonly keys: Readonly<Record<string, string>>;
@@ -31,9 +33,9 @@ export function digestOf(policies: readonly PolicyText[]): string {
   return hash(...policies.flatMap(({ text }) => [`${Buffer.byteLength(text)}\n`, text]));
 }
 
-/** @throws Error of the file system: then the file is torn, and to be written again */
-export function writeBundle(fd: number, bundle: Bundle): void {
-  const json = Buffer.from(JSON.stringify(bundle));
+/** @throws Error of the file system: then the file is torn, and to be written again with less */
+export function writeBundles(fd: number, bundles: readonly Bundle[]): void {
+  const json = Buffer.from(JSON.stringify(bundles));
   const bytes = Buffer.concat([Buffer.from(`${hash(json)}\n`), json]);
   for (let done = 0; done < bytes.length;) {
     done += writeSync(fd, bytes, done, bytes.length - done, done);
@@ -47,14 +49,14 @@ export function readMark(fd: number): string {
   return bytes.toString('latin1', 0, readSync(fd, bytes, 0, MARK, 0));
 }
 
-/** undefined while the file is being rewritten. */
-export function readBundle(fd: number): Bundle | undefined {
+/** The newest first; none while the file is being rewritten. */
+export function readBundles(fd: number): readonly Bundle[] {
   const bytes = Buffer.alloc(fstatSync(fd).size);
   let length = 0;
   for (let read = 1; read > 0 && length < bytes.length; length += read) {
     read = readSync(fd, bytes, length, bytes.length - length, length);
   }
   const json = bytes.subarray(MARK, length);
-  if (bytes.toString('latin1', 0, MARK) !== `${hash(json)}\n`) return undefined;
-  return JSON.parse(json.toString('utf8')) as Bundle;
+  if (bytes.toString('latin1', 0, MARK) !== `${hash(json)}\n`) return [];
+  return JSON.parse(json.toString('utf8')) as Bundle[];
 }

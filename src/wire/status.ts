@@ -36,13 +36,20 @@ export interface ChannelStatus {
 
 /** The policies in force. */
 export interface PolicyStatus {
+  /** Of the reload that put them in force; 0: the relay began with them. */
+  readonly number: number;
   /** SHA-256 of their texts, in hex. */
   readonly digest: string;
   /** In force since then, ms since 1970. */
   readonly since: number;
   readonly policies: readonly { readonly id: string; readonly revision: number }[];
   /** Policies that came later, and why they were not taken. */
-  readonly refused?: { readonly digest: string; readonly reason: string; readonly time: number };
+  readonly refused?: {
+    readonly number: number;
+    readonly digest: string;
+    readonly reason: string;
+    readonly time: number;
+  };
 }
 
 /** The last reload that was asked for. */

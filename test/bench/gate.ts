@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makePipes } from '../../src/seal/pipes.js';
 import { readUsage } from '../../src/supervisor/usage.js';
-import { writeBundle } from '../../src/wire/bundle.js';
+import { writeBundles } from '../../src/wire/bundle.js';
 import { FD } from '../../src/wire/fd.js';
 import { type GateSettings } from '../../src/wire/settings.js';
 import { readGateStatus } from '../../src/wire/status.js';
@@ -33,7 +33,8 @@ export async function runGate(count: number): Promise<Run> {
   for (let fd = 4; fd < FD.policies; fd++) stdio[fd] = 'ignore';
   stdio[FD.pipe] = pipe.read;
   const policies = openSync(join(directory, 'policies'), 'w+');
-  writeBundle(policies, { policies: [{ file: 'policy.yaml', text: makePolicy(false) }], keys: {} });
+  const texts = [{ file: 'policy.yaml', text: makePolicy(false) }];
+  writeBundles(policies, [{ number: 0, policies: texts, keys: {} }]);
   stdio[FD.policies] = policies;
   const gate = spawn(process.execPath, [join(DIST, 'gate/main.js'), 'tidegate'], { stdio });
   const feeder = fileURLToPath(new URL('./feeder.js', import.meta.url));

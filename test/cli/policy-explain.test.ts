@@ -88,7 +88,7 @@ rules
   city/temperature     permit  matches: decides for public
 
 public: kept for a window by city/temperature
-  it joins the window [2026-06-01T12:00:00Z, 2026-06-01T12:15:00Z) (emit.window, policy.yaml:25:15) of class CLASS1.MEASUREMENT (10), type TEMPERATURE (6), guid FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01, sensor 2
+  it joins the window [2026-06-01T12:00:00Z, 2026-06-01T12:15:00Z) (emit.window, policy.yaml:25:15) of type TEMPERATURE (6), guid FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01, sensor 2
   alone it sends nothing: min_samples asks 3, 2 more
   with 3 such samples the window sends this when it ends, at 2026-06-01T12:15:00Z
   rate 20/s, burst 40 (limits, policy.yaml:26:13): this is taken for the first event, which is never too many
@@ -227,11 +227,11 @@ await t.test('records of a journal, as events that come in again', async (t) => 
   const three = await explain('--count', '3');
   t.match(three, { status: 0, err: 'there is more: ended before record 4' });
   t.same(three.out, [
-    'record 1 of channel public, sent by city/a: CLASS1.MEASUREMENT TEMPERATURE: ' +
+    'record 1 of channel public, sent by city/a; explained as if it came in again: CLASS1.MEASUREMENT TEMPERATURE: ' +
       'public permitted by city/temperature (open); brigade denied',
-    'record 2 of channel public, sent by city/b: CLASS1.ALARM WARNING: ' +
+    'record 2 of channel public, sent by city/b; explained as if it came in again: CLASS1.ALARM WARNING: ' +
       'public permitted by city/alarms; brigade permitted by city/alarms',
-    'record 3 of channel public, sent by city/a: CLASS1.MEASUREMENT TEMPERATURE: ' +
+    'record 3 of channel public, sent by city/a; explained as if it came in again: CLASS1.MEASUREMENT TEMPERATURE: ' +
       'public denied; brigade denied',
   ]);
   t.equal((await explain()).out.length, 20);

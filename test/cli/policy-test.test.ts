@@ -84,6 +84,7 @@ await t.test('tests that fail: what was expected, where, and what was sent', (t)
       'bad.yaml:18:13: withheld rate: expected 2, counted 3',
       `  18 | ${BAD.split('\n')[17]!}`,
       '     |             ^',
+      '     permitted and not sent: 3 withheld.rate',
       '     sent to public by hall/climate: EVENT',
       '     sent to public by hall/climate: EVENT',
       '',
@@ -115,7 +116,7 @@ await t.test('a test that touches no rule fails', (t) => {
   t.equal(code, 1);
   t.ok(
     lines.includes(
-      'p.yaml:13:5: no rule matches any event of this test: it shows nothing of the policy',
+      'p.yaml:13:5: no rule matches any event of this test, so it shows nothing of the policy: feed one that a rule matches as well',
     ),
   );
   t.end();

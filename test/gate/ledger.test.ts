@@ -234,16 +234,55 @@ await t.test('what a kill left without a mark is cut, and said', (t) => {
   t.end();
 });
 
-await t.test('a journal is full before a frame might not fit', (t) => {
-  const world = new World(t.testdir());
+const LONG = `
+schema: tidegate-policy/v1
+policy: { id: p, revision: 1 }
+rules:
+  - name: long
+    effect: permit
+    to: [public, archive]
+    match: { class: [10, 20] }
+    emit: { guid: keep, data: [${new Array(512).fill(7).join()}] }
+`;
+
+await t.test(
+  'a frame whose events grow is committed in parts, whatever is sent for a line',
+  (t) => {
+    const commits: number[] = [];
+    const audit = { append: ({ channels }: BatchLeaf) => commits.push(channels[0]!.count) };
+    const world = new World(t.testdir(), audit, undefined, [LONG]);
+    const valve = new Valve();
+    const frame = valve.frame(new Array<string>(4000).fill(line(10)));
+    world.intake.take(frame, 0);
+    t.ok(commits.length > 4, `${commits.length} batches of one frame`);
+    t.ok(world.commit(LATER));
+    t.match(world.counters(0), { in: 4000, permitted: 4000, lost: {} });
+    for (const channel of [0, 1]) t.equal(world.journalled(channel).length, 4000);
+    t.equal(imbalance(world.counters(0)), 0);
+    world.close();
+    t.end();
+  },
+);
+
+await t.test('a gate that is killed in the middle of a frame leaves the rest to the next', (t) => {
+  let batches = 0;
+  const audit = {
+    append() {
+      if (++batches === 4) throw new Error('killed');
+    },
+  };
+  const world = new World(t.testdir(), audit, undefined, [LONG]);
   const valve = new Valve();
-  const lines = new Array<string>(1000).fill(line(10));
-  let frames = 0;
-  for (; !world.ledger.full; frames++) world.intake.take(valve.frame(lines), 0);
-  t.equal(frames, Math.ceil((512 * 1024) / (1000 * (24 + 44 + 3))));
-  t.equal(world.commit(LATER), true);
-  t.equal(world.ledger.full, false);
-  t.equal(world.journalled(0).length, frames * 1000);
+  // What the third batch would hold, and all behind it, is never marked.
+  const killed = valve.frame(new Array<string>(4000).fill(line(10)));
+  world.intake.take({ ...killed, lines: 4000 }, 0);
+  const marked = world.journalled(0).length;
+  t.ok(marked > 0 && marked < 4000);
+  world.restart();
+  world.intake.take(valve.frame([line(20)]), 0);
+  t.ok(world.commit(LATER));
+  t.equal(imbalance(world.counters(0)), 0);
+  t.match(world.counters(0), { in: 4001 });
   world.close();
   t.end();
 });

@@ -130,7 +130,7 @@ await t.test('the sums of every channel hold whatever the disk does', (t) => {
       seen.rate += changes!.withheld['rate'] ?? 0;
       gate.close();
     }),
-    { numRuns: 150 },
+    { numRuns: 500 },
   );
   for (const [what, count] of Object.entries(seen)) t.ok(count > 10, `${what}: ${count}`);
   t.end();

@@ -53,6 +53,7 @@ export class World {
   outflow: Outflow;
   intake: Intake;
   readonly #compiled: Compiled;
+  #now = Date.now();
   readonly #audit: AuditLog;
   readonly #readers: JournalReader[];
 
@@ -80,7 +81,9 @@ export class World {
     this.#audit = audit ?? { append: () => undefined };
     this.ledger = this.#open();
     this.outflow = new Outflow(this.ledger.journals, this.ledger.outcomes);
-    this.intake = new Intake(this.engine, this.outflow, this.ledger.counters);
+    this.intake = new Intake(this.engine, this.outflow, this.ledger.counters, () => {
+      this.commit(this.#now);
+    });
     this.#readers = this.settings.channels.map(
       (channel) => new JournalReader(channel.directory, { epoch: 0, sequence: 0 }),
     );
@@ -93,7 +96,9 @@ export class World {
     this.engine = this.#begin();
     this.engine.notBefore(this.ledger.lastTime);
     this.outflow = new Outflow(this.ledger.journals, this.ledger.outcomes);
-    this.intake = new Intake(this.engine, this.outflow, this.ledger.counters);
+    this.intake = new Intake(this.engine, this.outflow, this.ledger.counters, () => {
+      this.commit(this.#now);
+    });
   }
 
   #begin(): Engine {
@@ -111,6 +116,7 @@ export class World {
   }
 
   commit(now: number): boolean {
+    this.#now = now;
     const stands = this.ledger.commit(now);
     if (stands) this.intake.committed();
     else this.intake.abandoned();

@@ -134,7 +134,7 @@ await t.test('records of other rules begin a segment that names them', (t) => {
   write(writer, entries.slice(0, 2));
   writer.setRules(['q/z']);
   // Too long for any header: the rules before stay.
-  t.throws(() => writer.setRules(['r'.repeat(2 ** 20)]), RangeError);
+  t.throws(() => writer.checkRules(['r'.repeat(2 ** 20)]), RangeError);
   write(writer, []);
   write(writer, entries.slice(2, 3));
   const reader = new JournalReader(directory, { epoch: 0, sequence: 0 });

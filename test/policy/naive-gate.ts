@@ -194,16 +194,15 @@ export class NaiveGate {
 
   advance(now: number): void {
     const behind = now < this.clock - 1000;
-    if (behind && !this.behind) {
-      for (const [, channel, memory, end] of this.#windows()) {
-        for (const { values } of memory.streams.values()) {
-          this.#count(channel, 'open', -values.length);
-          this.#count(channel, 'withheld.interrupted', values.length);
-        }
-        memory.begun = undefined;
-        memory.barred = end;
-        memory.streams.clear();
+    for (const [rule, channel, memory, end] of [...this.#windows()]) {
+      if (!(behind && !this.behind) && now < lastInstant(rule)) continue;
+      for (const { values } of memory.streams.values()) {
+        this.#count(channel, 'open', -values.length);
+        this.#count(channel, 'withheld.interrupted', values.length);
       }
+      memory.begun = undefined;
+      memory.barred = end;
+      memory.streams.clear();
     }
     this.behind = behind;
     this.#elapsed += Math.max(0, now - this.#now);
@@ -291,7 +290,7 @@ export class NaiveGate {
       const begins = Math.floor(this.clock / every) * every;
       if (this.behind || begins < memory.barred) return 'withheld.interrupted';
       memory.begun ??= begins;
-      const key = this.#key(words.window.per, event, source);
+      const key = this.#key(rule, words.window.per, event, source);
       const stream = memory.streams.get(key);
       if (stream) {
         stream.values.push(value);
@@ -315,7 +314,7 @@ export class NaiveGate {
     return outcome;
   }
 
-  #key(per: readonly Key[], event: VscpEvent, source: string): string {
+  #key(rule: NaiveRule, per: readonly Key[], event: VscpEvent, source: string): string {
     const { index, zone, subzone } = saidBy(event);
     const all: Record<Key, string | number> = {
       guid: Buffer.from(event.guid).toString('hex'),
@@ -324,7 +323,8 @@ export class NaiveGate {
       subzone,
       source,
     };
-    return [event.vscpClass, event.type, ...per.map((part) => `${part}=${all[part]}`)].join();
+    const vscpClass = rule.emit?.class === undefined ? event.vscpClass : 'sent';
+    return [vscpClass, event.type, ...per.map((part) => `${part}=${all[part]}`)].join();
   }
 
   /** Why a deadband keeps the event back, or how to remember that it did not. */
@@ -332,7 +332,7 @@ export class NaiveGate {
     const { unit, change, refresh, per = ['guid', 'sensor'] } = rule.emit!.deadband!;
     const value = this.#value(event, unit);
     if (value === undefined) return 'withheld.conversion';
-    const key = this.#key(per, event, source);
+    const key = this.#key(rule, per, event, source);
     const last = memory.last.get(key);
     if (last) {
       const [n, d] = times(last.value, [-1n, 1n]);
@@ -468,4 +468,9 @@ function roomOf(vscpClass: number): number {
 /** Index, zone, subzone, unit and a float64; others are as long as their number is. */
 function measuredSize(vscpClass: number): number {
   return vscpClass === 1060 ? 12 : 0;
+}
+
+/** When a rule has expired: its last day is UTC's. */
+function lastInstant({ expires }: NaiveRule): number {
+  return expires === undefined ? Infinity : Date.parse(`${expires}T00:00:00Z`) + 86_400_000;
 }

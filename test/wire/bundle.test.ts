@@ -1,13 +1,24 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { type Bundle, digestOf, readBundle, readMark, writeBundle } from '../../src/wire/bundle.js';
+import {
+  type Bundle,
+  digestOf,
+  readBundles,
+  readMark,
+  writeBundles,
+} from '../../src/wire/bundle.js';
 
 const ONE: Bundle = {
+  number: 0,
   policies: [{ file: '/p/a.yaml', text: 'schema: größer\n' }],
   keys: { '/p/key': 'secret' },
 };
-const TWO: Bundle = { policies: [...ONE.policies, { file: '/p/b.yaml', text: 'b' }], keys: {} };
+const TWO: Bundle = {
+  number: 1,
+  policies: [...ONE.policies, { file: '/p/b.yaml', text: 'b' }],
+  keys: {},
+};
 
 await t.test('what was written is read, longer or shorter than before', (t) => {
   const path = join(t.testdir(), 'bundle');
@@ -16,12 +27,12 @@ await t.test('what was written is read, longer or shorter than before', (t) => {
   t.teardown(() => [read, write].forEach(closeSync));
   let mark = '';
   for (const bundle of [ONE, TWO, ONE]) {
-    writeBundle(write, bundle);
-    t.same(readBundle(read), bundle);
+    writeBundles(write, [bundle]);
+    t.same(readBundles(read), [bundle]);
     t.not(readMark(read), mark);
     mark = readMark(read);
   }
-  writeBundle(write, ONE);
+  writeBundles(write, [ONE]);
   t.equal(readMark(read), mark, 'the same again is no change');
   t.end();
 });
@@ -30,19 +41,19 @@ await t.test('a file that is half rewritten is none', (t) => {
   const path = join(t.testdir(), 'bundle');
   const fd = openSync(path, 'w+');
   t.teardown(() => closeSync(fd));
-  writeBundle(fd, TWO);
-  const whole = Buffer.from(JSON.stringify(TWO)).length + 65;
+  writeBundles(fd, [TWO]);
+  const whole = Buffer.from(JSON.stringify([TWO])).length + 65;
   for (let length = 0; length < whole; length++) {
     ftruncateSync(fd, length);
-    t.equal(readBundle(fd), undefined, `${length} bytes`);
-    writeBundle(fd, TWO);
+    t.same(readBundles(fd), [], `${length} bytes`);
+    writeBundles(fd, [TWO]);
   }
   for (let at = 0; at < whole; at++) {
     writeSync(fd, '\u0007', at);
-    t.equal(readBundle(fd), undefined, `another byte ${at}`);
-    writeBundle(fd, TWO);
+    t.same(readBundles(fd), [], `another byte ${at}`);
+    writeBundles(fd, [TWO]);
   }
-  t.same(readBundle(fd), TWO);
+  t.same(readBundles(fd), [TWO]);
   t.end();
 });
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
-const LOCK = fileURLToPath(new URL('../../dist/supervisor/lock.js', import.meta.url));
+const LOCK = fileURLToPath(new URL('../../dist/wire/lock.js', import.meta.url));
 
 const holding = (path: string): string =>
   `import(${JSON.stringify(LOCK)}).then(({ lockFile }) => {` +

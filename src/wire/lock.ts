@@ -1,6 +1,6 @@
 /** One writer: an exclusive lock on the state directory, which the kernel releases with its holder. */
 import { spawnSync } from 'node:child_process';
-import { constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { constants, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 
 /**
  * Locks a file for as long as this process lives.
@@ -24,4 +24,13 @@ export function lockFile(path: string): void {
   }
   ftruncateSync(fd);
   writeSync(fd, `${process.pid}\n`, 0);
+}
+
+/** The pid of the process that holds a lock; undefined if nobody does. */
+export function holderOf(path: string): number | undefined {
+  if (!existsSync(path)) return undefined;
+  const { status } = spawnSync('/usr/bin/flock', ['--nonblock', '--shared', path, '/bin/true']);
+  if (status !== 1) return undefined;
+  const holder = readFileSync(path, 'latin1').trim();
+  return /^\d+$/.test(holder) ? Number(holder) : undefined;
 }
