@@ -17,13 +17,12 @@ import {
   writeU32,
 } from '../event/layout.js';
 import type { Compiled } from './compile.js';
-import { Emission } from './emission.js';
-import { type Keyring, Shared } from './pseudonym.js';
-import { GuidIndex, MANY } from './guid-index.js';
-import { Memory, Outlet, type Times } from './outlet.js';
+import type { Keyring } from './pseudonym.js';
+import { concatenate, GuidIndex, MANY } from './guid-index.js';
+import type { Outlet, Times } from './outlet.js';
+import { makeOutlets } from './outlets.js';
 import { EMITTED, type Sink } from './outcome.js';
 import { isOpen } from './schedule.js';
-import { signatureOf } from './signature.js';
 import { Budget } from './streams.js';
 
 /** The rule of a denial that no forbid explains: nothing permits the event. */
@@ -77,7 +76,6 @@ export class Engine implements Times {
   readonly #outlets: readonly (Outlet | undefined)[];
   readonly #windowed: readonly Outlet[];
   readonly #periods: readonly number[];
-  readonly #budget: Budget;
   /** By which windows end: never goes back; ms since 1970. */
   #clock: number;
   /** The machine's, which may be set back. */
@@ -97,7 +95,6 @@ export class Engine implements Times {
     const { arms, scope, rules } = compiled;
     this.compiled = compiled;
     this.#clock = this.#now = this.#elapsed = beginning.now;
-    this.#budget = beginning.budget ?? new Budget();
     this.permittedBy = new Int32Array(Math.max(scope.channels.length, 1));
     this.#rule = Int32Array.from(arms, ({ rule }) => rule);
     this.#permit = Uint8Array.from(arms, ({ permit }) => Number(permit));
@@ -138,32 +135,14 @@ export class Engine implements Times {
     );
     this.#channelCount = scope.channels.length;
     const since = beginning.settled === true ? -Infinity : beginning.now;
-    this.#outlets = this.#makeOutlets(keyring, beginning.now, since);
+    const budget = beginning.budget ?? new Budget();
+    this.#outlets = makeOutlets(compiled, keyring, budget, beginning.now, since);
     this.#windowed = this.#outlets.filter(
       (outlet) => outlet?.rule.emit.window !== undefined,
     ) as Outlet[];
     this.#periods = [...new Set(rules.flatMap(({ emit }) => emit.window?.every ?? []))];
     this.#setDue();
     this.#openArms(beginning.now);
-  }
-
-  #makeOutlets(keyring: Keyring, now: number, since: number): (Outlet | undefined)[] {
-    const { rules, scope } = this.compiled;
-    const shared = new Shared(keyring);
-    return rules.flatMap((rule, index) => {
-      const permits = rule.effect === 'permit' && rule.expires > now;
-      const named = new Set(permits ? rule.to!.map(({ text }) => text) : []);
-      const emission = permits ? new Emission(rule, shared) : undefined;
-      if (!emission || emission.plain) return scope.channels.map(() => undefined);
-      const { name, arms, emit, limits, expires } = rule;
-      return scope.channels.map((channelName, channel) => {
-        if (!named.has(channelName)) return undefined;
-        const does = [name, channelName, arms, emit, limits, expires, emission.fingerprint];
-        const describe = (): string => signatureOf(does);
-        const memory = new Memory(this.#budget, since);
-        return new Outlet(rule, index, channel, emission, memory, describe);
-      });
-    });
   }
 
   /** By number, as records name them. */
@@ -404,16 +383,6 @@ export class Engine implements Times {
 }
 
 const NO_GUIDS = new Int32Array(0);
-
-function concatenate(parts: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
 
 const PRIORITY = 1;
 const GUIDS = 2;

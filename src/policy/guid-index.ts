@@ -76,3 +76,14 @@ function holds(values: Int32Array, at: number, words: Int32Array): boolean {
   for (let i = 0; i < 4; i++) if (values[at + i] !== words[i]) return false;
   return true;
 }
+
+/** All patterns in one array. */
+export function concatenate(parts: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
