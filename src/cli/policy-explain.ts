@@ -1,4 +1,5 @@
 /** `tidegate policy explain`: why a policy decides an event as it does, and what would be sent. */
+import { readInstant } from '../document/date.js';
 import { DocumentError } from '../document/document.js';
 import { quote } from '../pki/options.js';
 import type { Explanation } from '../review/explain.js';
@@ -36,13 +37,10 @@ const OPTIONS = {
 /** Standard input, or what stands for it. */
 export type Input = AsyncIterable<string | Uint8Array> & { readonly isTTY?: boolean };
 
-const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/;
-
 function readTime(text: string | undefined): number {
   if (text === undefined) return Date.now();
-  const time = INSTANT.test(text) ? Date.parse(text) : NaN;
-  // Date.parse takes the 30th of February for the 2nd of March.
-  if (Number.isNaN(time) || new Date(time).toISOString().slice(0, 10) !== text.slice(0, 10)) {
+  const time = readInstant(text);
+  if (Number.isNaN(time)) {
     throw new UsageError(`--at ${quote(text)} is no time: write it as 2026-06-01T12:00:07Z`);
   }
   return time;

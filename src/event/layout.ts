@@ -40,6 +40,11 @@ export function readU32(bytes: Uint8Array, at: number): number {
   );
 }
 
+/** Reads a 32-bit word as V8 keeps it unboxed: signed. */
+export function readWord(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+}
+
 /** Writes an unsigned 16-bit field. */
 export function writeU16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 8;

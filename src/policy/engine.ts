@@ -10,6 +10,7 @@ import {
   OBID,
   priorityOf,
   readU16,
+  readWord,
   SIZE,
   STAMP_HIGH,
   TYPE,
@@ -370,10 +371,10 @@ export class Engine implements Times {
     const from = at + GUID;
     for (let i = start; i < end; i += 8) {
       if (
-        ((word(body, from) ^ guids[i]!) & guids[i + 1]!) === 0 &&
-        ((word(body, from + 4) ^ guids[i + 2]!) & guids[i + 3]!) === 0 &&
-        ((word(body, from + 8) ^ guids[i + 4]!) & guids[i + 5]!) === 0 &&
-        ((word(body, from + 12) ^ guids[i + 6]!) & guids[i + 7]!) === 0
+        ((readWord(body, from) ^ guids[i]!) & guids[i + 1]!) === 0 &&
+        ((readWord(body, from + 4) ^ guids[i + 2]!) & guids[i + 3]!) === 0 &&
+        ((readWord(body, from + 8) ^ guids[i + 4]!) & guids[i + 5]!) === 0 &&
+        ((readWord(body, from + 12) ^ guids[i + 6]!) & guids[i + 7]!) === 0
       ) {
         return true;
       }
@@ -388,7 +389,3 @@ const PRIORITY = 1;
 const GUIDS = 2;
 const TIME = 4;
 const BYTES = 8;
-
-function word(body: Uint8Array, at: number): number {
-  return (body[at]! << 24) | (body[at + 1]! << 16) | (body[at + 2]! << 8) | body[at + 3]!;
-}

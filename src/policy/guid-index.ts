@@ -1,4 +1,5 @@
 /** Finds out whether a GUID is among many patterns: one look into a table for each of their masks. */
+import { readWord } from '../event/layout.js';
 import { mix } from './streams.js';
 
 /** From so many alternatives on, a table is faster than trying one after the other. */
@@ -38,10 +39,7 @@ export class GuidIndex {
     const words = this.#words;
     for (const { mask, values, slots } of this.#groups) {
       for (let i = 0; i < 4; i++) {
-        const at = from + 4 * i;
-        const word =
-          (body[at]! << 24) | (body[at + 1]! << 16) | (body[at + 2]! << 8) | body[at + 3]!;
-        words[i] = word & mask[i]!;
+        words[i] = readWord(body, from + 4 * i) & mask[i]!;
       }
       let slot = this.#hash(words, 0) & (slots.length - 1);
       for (let entry = slots[slot]!; entry !== 0; entry = slots[slot]!) {

@@ -7,6 +7,7 @@ import {
   MAX_BODY,
   MAX_DATA,
   readU16,
+  readWord,
   SIZE,
   TYPE,
   writeU16,
@@ -288,10 +289,7 @@ export class Outlet {
     const guid = at + GUID;
     const byGuid = per.has('guid');
     for (let word = 0; word < 4; word++) {
-      const i = guid + 4 * word;
-      key[word] = byGuid
-        ? (body[i]! << 24) | (body[i + 1]! << 16) | (body[i + 2]! << 8) | body[i + 3]!
-        : 0;
+      key[word] = byGuid ? readWord(body, guid + 4 * word) : 0;
     }
     // A sensor that speaks two classes is one stream, if what is sent is of one class.
     const vscpClass = this.rule.emit.class === undefined ? readU16(body, at + CLASS) : 0;

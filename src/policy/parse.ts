@@ -1,4 +1,5 @@
 /** Parses a policy file, strictly: what is not understood is an error with file:line:column. */
+import { readDate } from '../document/date.js';
 import { DocumentError, type Field, parseDocument } from '../document/document.js';
 import { type GuidList, type Lists, parseGuids } from './guids.js';
 import { parseEmit, parseLimits } from './parse-emit.js';
@@ -87,9 +88,8 @@ function nameOf(rule: Field): string {
 
 /** `2027-03-31`: the last day, UTC, on which it is valid. */
 function parseExpiry(field: Field): number {
-  const text = field.text();
-  const time = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : NaN;
-  if (Number.isNaN(time) || new Date(time).toISOString().slice(0, 10) !== text) {
+  const time = readDate(field.text());
+  if (Number.isNaN(time)) {
     throw field.error(`${field.path} must be a date as 2027-03-31, the last day it is valid, UTC`);
   }
   return time + DAY;

@@ -1,5 +1,5 @@
 /** Replaces GUIDs by keyed pseudonyms under a public prefix; the last ones are remembered. */
-import { GUID } from '../event/layout.js';
+import { GUID, readWord } from '../event/layout.js';
 import { keyPath, type Pseudonym } from './policy.js';
 import { mix } from './streams.js';
 
@@ -71,8 +71,7 @@ export class Pseudonyms {
   #setOf(body: Uint8Array, from: number): number {
     let hash = this.#seed;
     for (let i = from; i < from + 16; i += 4) {
-      const word = (body[i]! << 24) | (body[i + 1]! << 16) | (body[i + 2]! << 8) | body[i + 3]!;
-      hash = mix(hash ^ word);
+      hash = mix(hash ^ readWord(body, i));
     }
     return hash & (SETS - 1);
   }

@@ -1,4 +1,5 @@
 /** Parses the times at which a rule holds: windows of the day, weekdays and dates of a zone. */
+import { readDate } from '../document/date.js';
 import type { Field } from '../document/document.js';
 import { didYouMean } from '../document/nearest.js';
 import { schedulesMeet, weekday, zoneName } from './schedule-open.js';
@@ -119,9 +120,7 @@ function parseDates(field: Field): Range {
 }
 
 function parseDate(text: string): number {
-  const time = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : NaN;
-  const real = !Number.isNaN(time) && new Date(time).toISOString().slice(0, 10) === text;
-  return real ? time / DAY : NaN;
+  return readDate(text) / DAY;
 }
 
 /** A rule that never holds is a mistake: a forbid would seem to protect and does not. */

@@ -88,8 +88,9 @@ export class Reload {
   #hand(policies: readonly PolicyText[]): void {
     try {
       this.#parts.hand({ number: this.#count, policies, keys: loadKeys(policies) });
-      this.#tell('handed', { digest: digestOf(policies) });
-      this.#parts.log.info({ event: 'reload', digest: digestOf(policies) }, 'policies handed on');
+      const digest = digestOf(policies);
+      this.#tell('handed', { digest });
+      this.#parts.log.info({ event: 'reload', digest }, 'policies handed on');
       this.#repeat();
     } catch (error) {
       this.#refuse((error as Error).message);
