@@ -49,9 +49,10 @@ function testReport({ test, complaints, fed, sent }: TestResult) {
     fed,
     sent: sent.length,
     complaints: complaintsOf(complaints),
-    events: (passed ? [] : sent.slice(-SHOWN)).map(({ channel, rule, at, body }) => ({
+    events: (passed ? [] : sent.slice(-SHOWN)).map(({ channel, rule, urgent, at, body }) => ({
       channel,
       rule,
+      urgent,
       at: new Date(at).toISOString(),
       event: formatEvent(body),
     })),
@@ -164,10 +165,10 @@ function printComplaint(complaint: Complaint, sources: Sources, paint: Paint, io
 function printSent(sent: readonly Sent[], io: Io): void {
   if (sent.length === 0) io.out('     sent nothing');
   if (sent.length > SHOWN) io.out(`     sent ${sent.length} events, the last ${SHOWN}:`);
-  for (const { channel, rule, body } of sent.slice(-SHOWN)) {
+  for (const { channel, rule, urgent, body } of sent.slice(-SHOWN)) {
     const line = formatEvent(body);
     const cut = line.length > LONGEST ? `${line.slice(0, LONGEST)}...` : line;
-    io.out(`     sent to ${channel} by ${rule}: ${cut}`);
+    io.out(`     sent to ${channel} by ${rule}${urgent ? ', urgent' : ''}: ${cut}`);
   }
 }
 

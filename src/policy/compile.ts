@@ -73,7 +73,7 @@ export interface Compiled {
  * Brings policies together.
  *
  * @throws DocumentError for an unknown source or channel, a policy id or a rule name used twice, an
- * expired policy, or two permits of one channel that overlap and send different fields
+ * expired policy, or two permits of one channel that overlap and differ in what they send
  */
 export function compilePolicies(policies: readonly Policy[], scope: Scope, now: number): Compiled {
   if (scope.channels.length > MAX_CHANNELS) refuseChannels(policies, scope);
@@ -238,7 +238,7 @@ function checkNames(rule: Rule, scope: Scope): void {
 function refuseDisagreement(rules: readonly Rule[], now: number): void {
   const permits = rules
     .filter(({ effect, expires }) => effect === 'permit' && expires > now)
-    .map((rule) => ({ rule, sends: signatureOf([rule.emit, rule.limits]) }));
+    .map((rule) => ({ rule, sends: signatureOf([rule.emit, rule.limits, rule.urgent]) }));
   permits.forEach(({ rule: a, sends }, i) => {
     for (const { rule: b, sends: other } of permits.slice(i + 1)) {
       if (sends === other) continue;
@@ -246,7 +246,8 @@ function refuseDisagreement(rules: readonly Rule[], now: number): void {
       if (shared === undefined) continue;
       const until = Math.min(a.expires, b.expires);
       if (a.arms.some((x) => b.arms.some((y) => armsMeet(x, y, { from: now, until })))) {
-        const what = signatureOf(a.emit) === signatureOf(b.emit) ? 'limits' : 'emit';
+        const keys = ['emit', 'limits', 'urgent'] as const;
+        const what = keys.find((key) => signatureOf(a[key]) !== signatureOf(b[key]))!;
         throw b.field.error(
           `permits '${a.name}' and '${b.name}' match the same events for channel ` +
             `'${shared.text}' but differ in ${what}`,

@@ -71,6 +71,7 @@ export class Engine implements Times {
   readonly #asks: Uint8Array;
   /** Arms of which `#active` changes with time. */
   readonly #timed: readonly number[];
+  /** By rule: what a plain one keeps, and whether it is urgent. */
   readonly #emit: Uint8Array;
   readonly #channelCount: number;
   /** By rule * channels + channel; undefined: the rule sends fields as they are, or zero. */
@@ -128,11 +129,12 @@ export class Engine implements Times {
     );
     this.#emit = Uint8Array.from(
       rules,
-      ({ emit }) =>
+      ({ emit, urgent }) =>
         (emit.priority === 'keep' ? PRIORITY : 0) |
         (emit.guid === 'keep' ? GUIDS : 0) |
         (emit.time === 'keep' ? TIME : 0) |
-        (emit.data === 'keep' ? BYTES : 0),
+        (emit.data === 'keep' ? BYTES : 0) |
+        (urgent ? URGENT : 0),
     );
     this.#channelCount = scope.channels.length;
     const since = beginning.settled === true ? -Infinity : beginning.now;
@@ -333,7 +335,10 @@ export class Engine implements Times {
     const { buffer, at: to } = sink;
     const length = DATA + readU16(body, at + SIZE);
     for (let i = 0; i < length; i++) buffer[to + i] = body[at + i]!;
-    sink.append(this.#rebuild(buffer, to, rule), source, rule, false);
+    const rebuilt = this.#rebuild(buffer, to, rule);
+    const urgent =
+      (this.#emit[rule]! & URGENT) !== 0 || priorityOf(readU16(buffer, to + HEAD)) === 0;
+    sink.append(rebuilt, source, rule, false, urgent);
     return EMITTED;
   }
 
@@ -389,3 +394,4 @@ const PRIORITY = 1;
 const GUIDS = 2;
 const TIME = 4;
 const BYTES = 8;
+const URGENT = 16;

@@ -33,7 +33,11 @@ export interface Sink {
   readonly at: number;
   /** Turns to a channel: sets `buffer` and `at`. False while it takes no more. */
   open(channel: number): boolean;
-  /** Takes what stands at `at`. */
-  append(length: number, source: number, rule: number, fromWindow: boolean): void;
+  /**
+   * Takes what stands at `at`.
+   *
+   * @param urgent it may overtake: its rule says so, or it is sent with priority 0
+   */
+  append(length: number, source: number, rule: number, fromWindow: boolean, urgent: boolean): void;
   count(channel: number, outcome: number, events: number): void;
 }

@@ -6,6 +6,7 @@ import {
   HEAD,
   MAX_BODY,
   MAX_DATA,
+  priorityOf,
   readU16,
   readWord,
   SIZE,
@@ -121,7 +122,7 @@ export class Outlet {
       const outcome = this.#change(body, at, fields, source, elapsed);
       if (outcome !== EMITTED) return outcome;
     }
-    sink.append(length, source, this.#index, false);
+    this.#append(length, source, false, sink);
     return EMITTED;
   }
 
@@ -238,7 +239,12 @@ export class Outlet {
             : WITHHELD_RATE;
     sink.count(channel, ABSORBED_WINDOW, samples - 1);
     sink.count(channel, outcome, 1);
-    if (outcome === EMITTED) sink.append(length, memory.sources[entry]!, this.#index, true);
+    if (outcome === EMITTED) this.#append(length, memory.sources[entry]!, true, sink);
+  }
+
+  #append(length: number, source: number, fromWindow: boolean, sink: Sink): void {
+    const urgent = this.rule.urgent || priorityOf(readU16(sink.buffer, sink.at + HEAD)) === 0;
+    sink.append(length, source, this.#index, fromWindow, urgent);
   }
 
   /** Makes an event of a stream's key, for what is kept of it. */

@@ -29,6 +29,7 @@ export function makeOutlets(
     const { name, arms, emit, limits, expires } = rule;
     return scope.channels.map((channelName, channel) => {
       if (!named.has(channelName)) return undefined;
+      // Not whether it is urgent: where what is sent goes changes nothing of what is remembered.
       const does = [name, channelName, arms, emit, limits, expires, emission.fingerprint];
       const memory = new Memory(budget, since);
       return new Outlet(rule, index, channel, emission, memory, () => signatureOf(does));

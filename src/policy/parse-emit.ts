@@ -74,8 +74,8 @@ function classesOf(arms: readonly Arm[]): readonly number[] | undefined {
  * @throws DocumentError
  */
 export function parseEmit(field: Field, arms: readonly Arm[]): [Emit, Keys] {
-  const [limits] = field.entries().filter(([key]) => key === 'limits');
-  if (limits) throw limits[1].keyError("'limits' stands beside 'emit', not in it");
+  const beside = field.entries().find(([key]) => key === 'limits' || key === 'urgent');
+  if (beside) throw beside[1].keyError(`'${beside[0]}' stands beside 'emit', not in it`);
   const keys = field.record(KEYS);
   if (Object.keys(keys).length === 0) throw field.error('an empty emit: name what is kept');
   if (keys.data && keys.value) throw keys.value.keyError("'data' or 'value', not both");

@@ -164,13 +164,22 @@ function parseCounts(
 }
 
 function parseExpectation(field: Field, policy: string, rules: ReadonlySet<string>): Expectation {
-  const keys = field.record(['rule', 'channel', 'emitted', 'out', 'absorbed', 'withheld']);
+  const keys = field.record([
+    'rule',
+    'channel',
+    'emitted',
+    'urgent',
+    'out',
+    'absorbed',
+    'withheld',
+  ]);
   if (Object.keys(keys).length === 0)
     throw field.error('an empty expect: a test must expect something');
   const expectation = {
     rule: keys.rule && parseRuleName(keys.rule, policy, rules),
     channel: keys.channel?.name(),
     emitted: keys.emitted?.integer(0, MAX_FED),
+    urgent: keys.urgent?.boolean(),
     out: keys.out && {
       all: keys.out.isList,
       events: keys.out.oneOrMore().map((item) => parseExpected(item)),

@@ -111,6 +111,7 @@ function parseRule(field: Field, policy: string, lists: Lists): Rule {
     'name',
     'effect',
     'to',
+    'urgent',
     'reason',
     'expires',
     'match',
@@ -122,6 +123,7 @@ function parseRule(field: Field, policy: string, lists: Lists): Rule {
   if (effect === 'permit') field.need(keys.to, 'to');
   else if (keys.emit) throw keys.emit.error('a forbid sends nothing: it has no emit');
   else if (keys.limits) throw keys.limits.error('a forbid sends nothing: it has no limits');
+  else if (keys.urgent) throw keys.urgent.error('a forbid sends nothing: nothing of it is urgent');
   const match = parseMatch(field.need(keys.match, 'match'), effect, lists);
   const [emit, emitKeys] = keys.emit ? parseEmit(keys.emit, match.arms) : [EMIT_ALL, {}];
   return {
@@ -129,6 +131,7 @@ function parseRule(field: Field, policy: string, lists: Lists): Rule {
     effect,
     to: keys.to && parseNames(keys.to),
     sources: match.sources,
+    urgent: keys.urgent?.boolean() ?? false,
     reason: keys.reason?.text(),
     expires: keys.expires ? parseExpiry(keys.expires) : Infinity,
     arms: match.arms,

@@ -106,6 +106,8 @@ export interface Rule {
   readonly to: readonly Name[] | undefined;
   /** Names of lower links, as its arms hold them; undefined: all. */
   readonly sources: readonly Name[] | undefined;
+  /** Whether all that a permit sends may overtake the rest; what has priority 0 does anyhow. */
+  readonly urgent: boolean;
   readonly reason: string | undefined;
   /** First instant at which it is no longer valid, ms since 1970; Infinity if it never expires. */
   readonly expires: number;
@@ -172,6 +174,8 @@ export interface Expectation {
   readonly rule: string | null | undefined;
   readonly channel: string | undefined;
   readonly emitted: number | undefined;
+  /** Whether each event sent is urgent. */
+  readonly urgent: boolean | undefined;
   /** The last event sent, or all of them. */
   readonly out: { readonly all: boolean; readonly events: readonly Expected[] } | undefined;
   readonly absorbed: Readonly<Record<string, number>>;

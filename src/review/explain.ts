@@ -140,7 +140,7 @@ export class Explainer {
     const { window } = rule.emit;
     if (!window || passed.outcome !== 'open') {
       const sent = this.#rehearsal.sent.find((each) => each.channel === channel);
-      return sendingOf(rule, facts, passed.outcome, sent?.body, 0);
+      return sendingOf(rule, facts, passed.outcome, sent, 0);
     }
     const samples = window.minSamples > MAX_SAMPLES ? 1 : window.minSamples;
     const ends = windowBegin(rule, this.#at) + window.every;
@@ -148,6 +148,6 @@ export class Explainer {
     for (let i = 0; i < samples; i++) rehearsal.feed(facts.body, facts.source);
     rehearsal.turnTo(ends);
     const sent = rehearsal.sent.find((each) => each.channel === channel && each.rule === rule.name);
-    return sendingOf(rule, facts, passed.outcome, sent?.body, samples);
+    return sendingOf(rule, facts, passed.outcome, sent, samples);
   }
 }

@@ -36,6 +36,16 @@ export function lintPermit(rule: Rule, reach: Reach): Finding[] {
         'name the classes, types and GUIDs that are wanted: what nothing permits stays inside',
       ),
     );
+    if (rule.urgent || rule.emit.priority === 0) {
+      const message =
+        `permit '${rule.name}' sends everything as urgent: what must not wait stands in line ` +
+        'behind all the rest';
+      const fix = rule.urgent
+        ? 'name what must not wait, and permit the rest by rules that match none of it'
+        : 'keep the priority, or send 1 to 7: 0 is the highest, and urgent';
+      const field = placeOf(rule, rule.urgent ? 'urgent' : 'emit.priority');
+      findings.push(warn(field, 'urgent-any', message, fix));
+    }
   }
   return findings;
 }

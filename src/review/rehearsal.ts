@@ -32,6 +32,7 @@ export interface Sent {
   readonly source: string;
   readonly body: Uint8Array;
   readonly fromWindow: boolean;
+  readonly urgent: boolean;
   /** When it was sent, ms since 1970. */
   readonly at: number;
 }
@@ -119,13 +120,14 @@ export class Rehearsal {
         open = channel;
         return true;
       },
-      append: (length, source, rule, fromWindow) => {
+      append: (length, source, rule, fromWindow, urgent) => {
         this.sent.push({
           channel: channels[open]!,
           rule: this.compiled.rules[rule]!.name,
           source: sources[source]!,
           body: buffer.slice(0, length),
           fromWindow,
+          urgent,
           at: this.#now,
         });
       },

@@ -100,6 +100,10 @@ const EXPECT = record(
     rule: ref('name', 'The rule that decided the last event; none: no rule, so it stays inside.'),
     channel: ref('name', 'Look at this channel only.'),
     emitted: { ...COUNT, description: 'How many events are sent.' },
+    urgent: {
+      description: 'Whether what is sent is urgent, each event of it; nothing is neither.',
+      type: 'boolean',
+    },
     out: oneOrMore(OUT, 'The last event that is sent, or a list of all of them, in order.'),
     absorbed: counts('Events that went into others, or had not moved.', 'window', 'deadband'),
     withheld: counts(

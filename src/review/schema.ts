@@ -29,6 +29,12 @@ const RULE = record(
       ref('name'),
       'The channels of a permit. A forbid without it holds for every channel.',
     ),
+    urgent: {
+      description:
+        'What it sends may overtake the rest on its channels, as all that is sent with priority 0 ' +
+        'does. Default false. An upper with drain: in-order lets nothing overtake.',
+      type: 'boolean',
+    },
     reason: REASON,
     expires: ref(
       'date',
@@ -44,7 +50,7 @@ const RULE = record(
     allOf: [
       {
         if: { properties: { effect: { const: 'forbid' } } },
-        then: { properties: { emit: false, limits: false } },
+        then: { properties: { emit: false, limits: false, urgent: false } },
         else: { required: ['to'] },
       },
     ],

@@ -2,13 +2,14 @@
 import { formatEvent } from '../event/event.js';
 import { carries } from '../event/carries.js';
 import { formatGuid } from '../event/guid.js';
-import { GUID } from '../event/layout.js';
+import { GUID, HEAD, priorityOf, readU16 } from '../event/layout.js';
 import { secondsOf } from '../event/time.js';
 import { capacityOf, Converter } from '../policy/emission.js';
 import { EMIT_ALL, type KeyPart, type Rule } from '../policy/policy.js';
 import type { Facts } from './matching.js';
 import { placeOf, placeText } from './place.js';
 import { provenanceOf, type SentField } from './provenance.js';
+import type { Sent } from './rehearsal.js';
 import {
   anyOf,
   classText,
@@ -34,7 +35,9 @@ export interface Sending {
   readonly rule: string;
   /** One of OUTCOMES. */
   readonly outcome: string;
-  /** Sentences on what else decides: window, deadband, rate, or why nothing is sent. */
+  /** Whether it goes by the urgent lane; null: nothing is sent. */
+  readonly urgent: boolean | null;
+  /** Sentences on what else decides: window, deadband, rate, urgency, or why nothing is sent. */
   readonly notes: readonly string[];
   readonly window: WindowPlace | null;
   /** What is sent, or what the window sends when it ends; null: nothing. */
@@ -43,26 +46,29 @@ export interface Sending {
 }
 
 /**
- * @param body what the engine sends; undefined: nothing
+ * @param sent what the engine sends; undefined: nothing
  * @param samples of the event that a window held for it
  */
 export function sendingOf(
   rule: Rule,
   facts: Facts,
   outcome: string,
-  body: Uint8Array | undefined,
+  sent: Pick<Sent, 'body' | 'urgent'> | undefined,
   samples: number,
 ): Sending {
+  const body = sent?.body;
   const window = windowOf(rule, facts, samples);
   const from = windowBegin(rule, facts.now);
   return {
     rule: rule.name,
     outcome,
+    urgent: sent?.urgent ?? null,
     notes: [
       ...(rule.emit === EMIT_ALL ? ['the rule has no emit: fields are sent as they came'] : []),
       ...(window ? windowNotes(rule, window, body !== undefined) : []),
       ...deadbandNotes(rule),
       ...rateNotes(rule),
+      ...urgencyNotes(rule, sent),
       ...withheldNotes(rule, facts, outcome),
     ],
     window,
@@ -141,6 +147,15 @@ function rateNotes(rule: Rule): string[] {
     `rate ${text}, burst ${rate.burst}${at(rule, 'limits')}: this is taken for the first event, ` +
       'which is never too many',
   ];
+}
+
+function urgencyNotes(rule: Rule, sent: Pick<Sent, 'body' | 'urgent'> | undefined): string[] {
+  if (!sent?.urgent) return [];
+  const reasons = [
+    ...(rule.urgent ? [`the rule is urgent${at(rule, 'urgent')}`] : []),
+    ...(priorityOf(readU16(sent.body, HEAD)) === 0 ? ['it is sent with priority 0'] : []),
+  ];
+  return [`it goes by the urgent lane: ${reasons.join(', and ')}`];
 }
 
 function withheldNotes(rule: Rule, facts: Facts, outcome: string): string[] {

@@ -195,6 +195,13 @@ function compare({ expect }: TestCase, rehearsal: Rehearsal, verdict: Verdict): 
   if (expect.emitted !== undefined && sent.length !== expect.emitted) {
     complain(`emitted: expected ${expect.emitted}, sent ${sent.length}`);
   }
+  if (expect.urgent !== undefined) {
+    const others = sent.filter(({ urgent }) => urgent !== expect.urgent).length;
+    const lane = expect.urgent ? 'routine' : 'urgent';
+    const found =
+      sent.length === 0 ? 'sent nothing' : `${others} of ${sent.length} sent as ${lane}`;
+    if (others > 0 || sent.length === 0) complain(`urgent: expected ${expect.urgent}, ${found}`);
+  }
   for (const kind of ['absorbed', 'withheld'] as const) {
     for (const [reason, expected] of Object.entries(expect[kind])) {
       const found = countOf(rehearsal, `${kind}.${reason}`, expect.channel);

@@ -114,6 +114,18 @@ await t.test('an event is explained: verdict, rules, what is sent and why', asyn
   t.equal(out, EXPLAINED);
 });
 
+await t.test('the urgent lane is said, in words and as data', async (t) => {
+  const policy = POLICY.replace('match: { class: CLASS1.ALARM }', '$&\n    urgent: true');
+  const alarm = ALARM.replace('0,1,1', '96,1,1');
+  const { out } = await run(t, [...AT, '--event', alarm], { policy });
+  const said = '  it goes by the urgent lane: the rule is urgent (urgent, policy.yaml:31:13)';
+  t.equal(out.split('\n').filter((line) => line === said).length, 2, 'for each channel');
+  const json = await run(t, [...AT, '--json', '--event', alarm], { policy });
+  t.match(JSON.parse(json.out), {
+    channels: [{ sending: { urgent: true } }, { sending: { urgent: true } }],
+  });
+});
+
 await t.test('one line an event, and one object', async (t) => {
   const brief = await run(t, [...AT, '--brief', '--event', WARM, '--event', ALARM]);
   t.same(brief.out.split('\n'), [

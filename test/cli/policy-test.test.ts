@@ -122,6 +122,65 @@ await t.test('a test that touches no rule fails', (t) => {
   t.end();
 });
 
+const URGENT = `schema: tidegate-policy/v1
+policy: { id: hall, revision: 3, expires: 2027-03-31 }
+rules:
+  - { name: alarms, effect: permit, to: [public, brigade], urgent: true, match: { class: 1 } }
+  - { name: levels, effect: permit, to: public, match: { class: 10 } }
+tests:
+  - name: an alarm
+    feed: { event: { class: 1, type: 1, priority: 7 } }
+    expect: { emitted: 2, urgent: true }
+  - name: a level
+    feed: { event: { class: 10, type: 6, value: 21, unit: celsius } }
+    expect: { urgent: false }
+  - name: a level of the highest priority
+    feed: { event: { class: 10, type: 6, priority: 0, value: 21, unit: celsius } }
+    expect: { urgent: true }
+  - name: both
+    feed:
+      - { event: { class: 1, type: 1 } }
+      - { event: { class: 10, type: 6, value: 21, unit: celsius } }
+    expect: { channel: brigade, urgent: true }
+`;
+
+await t.test('urgent: of each event that is sent, on the channel that is named', (t) => {
+  const run = world(t, { 'good.yaml': URGENT, 'bad.yaml': withOthers(URGENT) });
+  t.equal(run(['good.yaml', '--coverage']).code, 0);
+  const { code, lines } = run(['bad.yaml']);
+  t.equal(code, 1);
+  t.strictSame(
+    lines.filter((line) => line.startsWith('bad.yaml:')),
+    [
+      'bad.yaml:9:13: urgent: expected false, 2 of 2 sent as urgent',
+      'bad.yaml:12:13: urgent: expected true, 1 of 1 sent as routine',
+      'bad.yaml:15:13: urgent: expected false, 1 of 1 sent as urgent',
+      'bad.yaml:20:13: urgent: expected true, 1 of 3 sent as routine',
+    ],
+  );
+  const sent = lines.filter((line) => line.startsWith('     sent to'));
+  t.match(sent[0], /^ {5}sent to public by hall\/alarms, urgent: 224,1,1,/);
+  t.match(sent[2], /^ {5}sent to public by hall\/levels: 96,10,6,/);
+  const json = run(['bad.yaml', '--json']).lines.join('\n');
+  t.match(JSON.parse(json), { policies: [{ tests: [{ events: [{ urgent: true }] }] }] });
+  const none = URGENT.replace('class: 1, type: 1, priority: 7', 'class: 3, type: 1');
+  t.match(
+    world(t, { 'none.yaml': none })(['none.yaml']).lines.join('\n'),
+    /urgent: expected true, sent nothing/,
+  );
+  t.end();
+});
+
+/** What is urgent is expected not to be, and the other way round; of both channels. */
+function withOthers(text: string): string {
+  return text
+    .replace('emitted: 2, urgent: true', 'urgent: not')
+    .replace('{ urgent: true', '{ urgent: not')
+    .replace('urgent: false', 'urgent: true')
+    .replaceAll('urgent: not', 'urgent: false')
+    .replace('channel: brigade, ', '');
+}
+
 await t.test('--coverage counts, and a gap fails', (t) => {
   const run = world(t, { 'gap.yaml': GOOD, 'full.yaml': GOOD + MISS });
   t.equal(run(['gap.yaml']).code, 0, 'without --coverage it passes');

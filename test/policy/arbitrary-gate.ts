@@ -181,8 +181,9 @@ const limitWords = (sizes: readonly number[]): fc.Arbitrary<LimitWords | undefin
     2,
   );
 
-/** What all permits of a channel send, and what they may match. */
+/** What all permits of a channel send and whether it is urgent, and what they may match. */
 interface Theme {
+  readonly urgent: boolean | undefined;
   readonly emit: EmitWords | undefined;
   readonly limits: LimitWords | undefined;
   readonly match: fc.Arbitrary<Match>;
@@ -191,7 +192,7 @@ interface Theme {
 const keys = some<Key>(['guid', 'sensor', 'zone', 'subzone', 'source']);
 const change = fc.constantFrom(0.5, 1, 2.5, 10);
 
-const plain: fc.Arbitrary<Theme> = fc
+const plain: fc.Arbitrary<Omit<Theme, 'urgent'>> = fc
   .tuple(
     fc.record({
       priority: priorityWords,
@@ -209,13 +210,13 @@ const plain: fc.Arbitrary<Theme> = fc
     }),
     limitWords([0, 3, 7, 8, 12]),
   )
-  .map(([record, limits]): Theme => {
+  .map(([record, limits]): Omit<Theme, 'urgent'> => {
     const emit = dense<EmitWords>(record);
     return { emit: Object.keys(emit).length > 0 ? emit : undefined, limits, match: anything };
   });
 
 /** Values, with a window, a deadband, or neither. */
-const measured: fc.Arbitrary<Theme> = fc
+const measured: fc.Arbitrary<Omit<Theme, 'urgent'>> = fc
   .record({
     type: fc.constantFrom(...TYPES, 6, 6),
     unit: fc.nat(9),
@@ -242,7 +243,7 @@ const measured: fc.Arbitrary<Theme> = fc
     deadPer: rarely(keys, 2),
     limits: limitWords([0, 11, 12]),
   })
-  .map((draft): Theme => {
+  .map((draft): Omit<Theme, 'urgent'> => {
     const { type, kind, fn, every, minSamples, deadPer, refresh, outClass } = draft;
     const units = UNITS[type]!;
     const asIs = kind === 'data';
@@ -326,7 +327,12 @@ const measured: fc.Arbitrary<Theme> = fc
     return { emit, limits, match: measuring(type, allowed) };
   });
 
-const theme = fc.oneof({ weight: 2, arbitrary: plain }, { weight: 5, arbitrary: measured });
+const theme: fc.Arbitrary<Theme> = fc
+  .tuple(
+    fc.oneof({ weight: 2, arbitrary: plain }, { weight: 5, arbitrary: measured }),
+    fc.constantFrom(undefined, false, true),
+  )
+  .map(([words, urgent]) => ({ ...words, urgent }));
 
 type Draft = Omit<NaiveRule, 'name'>;
 
@@ -337,8 +343,8 @@ export const policies: fc.Arbitrary<NaiveRule[]> = fc.tuple(theme, theme).chain(
     fc
       .tuple(themes[i]!.match, i === 0 ? some(['open', 'press']) : fc.constant(['board']), expires)
       .map(([match, to, last]) => {
-        const { emit, limits } = themes[i]!;
-        return dense<Draft>({ effect: 'permit', to, match, emit, limits, expires: last });
+        const { urgent, emit, limits } = themes[i]!;
+        return dense<Draft>({ effect: 'permit', to, urgent, match, emit, limits, expires: last });
       }),
   );
   const forbidden = fc.oneof(
@@ -349,6 +355,7 @@ export const policies: fc.Arbitrary<NaiveRule[]> = fc.tuple(theme, theme).chain(
     dense<Draft>({
       effect: 'forbid',
       to,
+      urgent: undefined,
       match,
       emit: undefined,
       limits: undefined,

@@ -183,10 +183,10 @@ export const emitWords: fc.Arbitrary<EmitWords | undefined> = fc.option(
 
 type Draft = Omit<NaiveRule, 'name'>;
 
-/** Rules that load: permits that share a channel share their emit. */
+/** Rules that load: permits that share a channel share their emit, and whether they are urgent. */
 export const rules: fc.Arbitrary<NaiveRule[]> = fc
-  .tuple(emitWords, emitWords)
-  .chain(([first, second]) => {
+  .tuple(emitWords, emitWords, fc.subarray([true, false]))
+  .chain(([first, second, urgencies]) => {
     const forbid = fc.record(
       {
         effect: fc.constant('forbid' as const),
@@ -199,7 +199,14 @@ export const rules: fc.Arbitrary<NaiveRule[]> = fc
       .tuple(match, fc.oneof(some(['open', 'press'], 2), fc.constant(['board'])))
       .map(([what, to]): Draft => {
         const words = to[0] === 'board' ? second : first;
-        return { effect: 'permit', to, match: what, ...(words && { emit: words }) };
+        const urgent = urgencies[to[0] === 'board' ? 1 : 0];
+        return {
+          effect: 'permit',
+          to,
+          match: what,
+          ...(words && { emit: words }),
+          ...(urgent !== undefined && { urgent }),
+        };
       });
     const draft: fc.Arbitrary<Draft> = fc.oneof(
       { weight: 3, arbitrary: permit },

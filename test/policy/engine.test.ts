@@ -8,7 +8,15 @@ import { DEFAULT_DENY, Engine, NOT_FINITE } from '../../src/policy/engine.js';
 import { EMITTED } from '../../src/policy/outcome.js';
 import { parsePolicy } from '../../src/policy/parse.js';
 import { arrivals, CHANNELS, match, rules, SOURCES } from './arbitrary.js';
-import { decide, emit, matchesClassAndType, type NaiveRule, saidBy, write } from './naive.js';
+import {
+  decide,
+  emit,
+  matchesClassAndType,
+  type NaiveRule,
+  priorityOf,
+  saidBy,
+  write,
+} from './naive.js';
 
 const SCOPE = { sources: SOURCES, channels: CHANNELS };
 const AT = 7;
@@ -70,22 +78,24 @@ function sent(
   buffer: Uint8Array,
   source: number,
   channel: number,
-): [string, VscpEvent] {
+): [string, VscpEvent, urgent: boolean] {
   const out = new Uint8Array(MAX_BODY + 2 * AT).fill(0xbb);
-  const appended: number[][] = [];
+  const appended: (number | boolean)[][] = [];
   const outcome = engine.pass(buffer, AT, channel, source, {
     buffer: out,
     at: 5,
     open: () => assert.fail('the caller has opened it'),
-    append: (...what) => appended.push(what.map(Number)),
+    append: (...what) => appended.push(what),
     count: () => assert.fail('the caller counts what is passed'),
   });
   assert.equal(outcome, EMITTED);
   const length = bodyLength(out, 5);
-  assert.deepEqual(appended, [[length, source, engine.permittedBy[channel]!, 0]]);
+  const [[, , , , urgent] = []] = appended;
+  assert.deepEqual(appended, [[length, source, engine.permittedBy[channel]!, false, urgent]]);
   assert.ok(out.subarray(0, 5).every((byte) => byte === 0xbb));
   assert.ok(out.subarray(5 + MAX_BODY).every((byte) => byte === 0xbb));
-  return [Buffer.from(out.subarray(5, 5 + length)).toString('hex'), unpackEvent(out, 5)];
+  const hex = Buffer.from(out.subarray(5, 5 + length)).toString('hex');
+  return [hex, unpackEvent(out, 5), urgent === true];
 }
 
 const arriving = rules.chain((rules) =>
@@ -93,7 +103,10 @@ const arriving = rules.chain((rules) =>
 );
 
 await t.test('it decides, names its rules and rebuilds as the naive evaluator does', (t) => {
-  const seen = { permitted: 0, denied: 0, forbidden: 0, partly: 0, several: 0, skipped: 0 };
+  const seen = {
+    ...{ permitted: 0, denied: 0, forbidden: 0, partly: 0, several: 0, skipped: 0 },
+    ...{ byRule: 0, byPriority: 0, routine: 0 },
+  };
   fc.assert(
     fc.property(arriving, fc.nat(9), ([rules, events], split) => {
       const engine = engineOf(rules, split);
@@ -114,7 +127,11 @@ await t.test('it decides, names its rules and rebuilds as the naive evaluator do
           const [first] = fullNames(engine, permits.get(channel)!);
           assert.equal(engine.compiled.rules[index]!.name, first, `permits ${channel}`);
           const by = permits.get(channel)!.find(({ name }) => name === ruleName(engine, index));
-          assert.deepEqual(sent(engine, buffer, source, number)[1], emit(event, by!.emit));
+          const [, out, urgent] = sent(engine, buffer, source, number);
+          const expected = emit(event, by!.emit);
+          assert.deepEqual(out, expected);
+          assert.equal(urgent, by!.urgent === true || priorityOf(expected) === 0);
+          seen[by!.urgent ? 'byRule' : urgent ? 'byPriority' : 'routine']++;
           assert.deepEqual(buffer, before, 'passing changes nothing');
         }
         if (channels.length === 0) {
@@ -185,7 +202,7 @@ await t.test('the order of rules changes neither a decision nor a byte that is s
         const [one, other] = engines.map((engine) =>
           permitted(engine, buffer, source).map((channel) => {
             const number = CHANNELS.indexOf(channel as 'open');
-            return [channel, sent(engine, buffer, source, number)[0]];
+            return [channel, ...sent(engine, buffer, source, number)];
           }),
         );
         assert.deepEqual(one, other);
@@ -239,6 +256,36 @@ await t.test('thirty channels have a bit each', (t) => {
     channels.map((c) => `p/${c}`),
   );
   t.equal(engine.decide(parseBody(`0,2,1,0,,0,${GUID}`), 0, 0), 2 ** 29 - 2);
+  t.end();
+});
+
+await t.test('urgent is what a rule says or what is sent with priority 0, whatever came', (t) => {
+  const cases: [words: string, head: number, urgent: boolean][] = [
+    ['', 0, true],
+    ['', 31, true],
+    ['', 32, false],
+    ['', 255, false],
+    ['', 0x8000, true],
+    ['urgent: true', 224, true],
+    ['urgent: false', 224, false],
+    ['urgent: false', 0, true],
+    ['emit: { guid: keep, priority: zero }', 224, true],
+    ['emit: { guid: keep, priority: 1 }', 0, false],
+    ['emit: { guid: "::1", priority: 0 }', 224, true],
+    ['emit: { guid: "::1" }', 0, true],
+    ['emit: { guid: "::1" }', 224, false],
+    ['urgent: true, emit: { guid: "::1", priority: 7 }', 224, true],
+  ];
+  for (const [words, head, expected] of cases) {
+    const rule = `{ name: r, effect: permit, to: open, match: { any: true }, ${words} }`;
+    const other = '{ name: a, effect: permit, to: press, match: { any: true }, urgent: true }';
+    const engine = beginWith(compile(file(other, rule)));
+    const buffer = new Uint8Array(AT + MAX_BODY);
+    buffer.set(parseBody(`${head},10,6,7,,0,${GUID},138,1,7`), AT);
+    t.equal(engine.decide(buffer, AT, 0), 3);
+    t.equal(sent(engine, buffer, 0, 0)[2], expected, `${words} of head ${head}`);
+    t.equal(sent(engine, buffer, 0, 1)[2], true, 'each channel by its own rule');
+  }
   t.end();
 });
 

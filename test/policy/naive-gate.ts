@@ -28,6 +28,7 @@ export interface Sending {
   readonly rule: string;
   readonly source: string;
   readonly fromWindow: boolean;
+  readonly urgent: boolean;
   /** Without data, if it measures. */
   readonly event: VscpEvent;
   readonly measured:
@@ -236,7 +237,7 @@ export class NaiveGate {
     this.#count(channel, 'absorbed.window', values.length - 1);
     this.#count(channel, outcome, 1);
     if (outcome === 'emitted') {
-      this.sent.push({ ...made!, channel, rule: rule.name, source, fromWindow: true });
+      this.#send(rule, channel, source, made!, true);
     }
   }
 
@@ -259,6 +260,17 @@ export class NaiveGate {
       permitted.set(channel, { rule: rule!.name, outcome });
     }
     return { permitted, forbids: forbids.map(({ name }) => name) };
+  }
+
+  #send(
+    rule: NaiveRule,
+    channel: string,
+    source: string,
+    made: Pick<Sending, 'event' | 'measured'>,
+    fromWindow: boolean,
+  ): void {
+    const urgent = rule.urgent === true || priorityOf(made.event) === 0;
+    this.sent.push({ ...made, channel, rule: rule.name, source, fromWindow, urgent });
   }
 
   /** The event's value in a unit; the nearest double. */
@@ -309,7 +321,7 @@ export class NaiveGate {
       reported,
     );
     if (outcome === 'emitted') {
-      this.sent.push({ ...made, channel, rule: rule.name, source, fromWindow: false });
+      this.#send(rule, channel, source, made, false);
     }
     return outcome;
   }

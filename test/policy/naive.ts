@@ -113,6 +113,7 @@ export interface NaiveRule {
   readonly name: string;
   readonly effect: 'permit' | 'forbid';
   readonly to?: readonly string[];
+  readonly urgent?: boolean;
   readonly match: Match;
   readonly emit?: EmitWords;
   readonly limits?: LimitWords;
@@ -460,7 +461,8 @@ function quadText({ priority, vscpClass, type, guid }: Quad): string {
 /** The rules as a policy file; JSON is YAML 1.2. */
 export function write(rules: readonly NaiveRule[], id = 'p'): string {
   const lists: Record<string, string[]> = {};
-  const written = rules.map(({ name, effect, to, expires, match, emit: words, limits }, i) => {
+  const written = rules.map((rule, i) => {
+    const { name, effect, to, urgent, expires, match, emit: words, limits } = rule;
     const { sources, classes, types, priorities, guid, raw } = match;
     const texts = guid?.patterns.map(({ text }) => text) ?? [];
     if (guid?.form === 'list') lists[`list${i}`] = texts;
@@ -488,7 +490,7 @@ export function write(rules: readonly NaiveRule[], id = 'p'): string {
     };
     const empty = Object.values(body).every((value) => value === undefined);
     const what = empty ? { any: true } : body;
-    return { name, effect, to, expires, match: what, emit: words, limits };
+    return { name, effect, to, urgent, expires, match: what, emit: words, limits };
   });
   const used = Object.keys(lists).length > 0 ? lists : undefined;
   const schema = 'tidegate-policy/v1';

@@ -246,6 +246,63 @@ await t.test('a rule that is the same keeps what it remembers, wherever it stand
   t.end();
 });
 
+await t.test('a rule that becomes urgent keeps what it remembers, and sends it so', (t) => {
+  const urgent = (rule: string): string => rule.replace('effect:', 'urgent: true, effect:');
+  const stage = stageOf([minutely()]);
+  stage.at(T0, celsius(10));
+  for (const [rule, expected] of [
+    [urgent(minutely()), true],
+    [minutely(), false],
+  ] as const) {
+    const next = engineOf([[rule]], { now: stage.now });
+    next.inherit(stage.engine, stage.sink);
+    stage.engine = next;
+    stage.at(stage.now + 1, celsius(20));
+    stage.advance(Math.ceil((stage.now + 1) / MINUTE) * MINUTE);
+    t.equal(stage.emitted.at(-1)!.urgent, expected);
+    stage.at(stage.now + 1, celsius(10));
+  }
+  t.same(stage.values, [15, 15]);
+  t.equal(stage.numbers['withheld.interrupted'], undefined);
+  const dead = stageOf([steady()]);
+  t.equal(dead.at(T0, celsius(20)), 'emitted');
+  const next = engineOf([[urgent(steady())]], { now: T0 });
+  next.inherit(dead.engine, dead.sink);
+  dead.engine = next;
+  t.equal(dead.at(T0 + 1, celsius(20.5)), 'absorbed.deadband');
+  t.equal(dead.at(T0 + 2, celsius(21)), 'emitted');
+  t.same(
+    dead.emitted.map((each) => each.urgent),
+    [false, true],
+  );
+  t.end();
+});
+
+await t.test('a window is urgent as its rule says, or as the last of its samples was', (t) => {
+  const head = (priority: number, sensor: number): Uint8Array => {
+    const body = celsius(1, { sensor });
+    body[1] = priority << 5;
+    return body;
+  };
+  const last = (rule: string): boolean[] => {
+    const stage = stageOf([rule]);
+    for (const priorities of [
+      [3, 0],
+      [0, 3],
+    ]) {
+      for (const [i, priority] of priorities.entries())
+        stage.at(T0 + i, head(priority, priorities[0]!));
+    }
+    stage.advance(T0 + MINUTE);
+    return stage.emitted.map(({ urgent }) => urgent);
+  };
+  t.same(last(minutely()), [true, false]);
+  t.same(last(minutely().replace('guid: keep', 'guid: keep, priority: 2')), [false, false]);
+  t.same(last(minutely().replace('guid: keep', 'guid: keep, priority: zero')), [true, true]);
+  t.same(last(minutely().replace('effect:', 'urgent: true, effect:')), [true, true]);
+  t.end();
+});
+
 await t.test('deadbands and buckets are handed on too, and by the order of files', (t) => {
   const zoned = (rule: string, zone: number) => rule.replace('type: 6', `type: 6, zone: ${zone}`);
   const rules = [zoned(steady(), 1), zoned(rated('rate: 1/h, burst: 2'), 2)];

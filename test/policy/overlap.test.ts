@@ -272,7 +272,13 @@ function isOnTheEdge(one: Match, two: Match): boolean {
   return meet(eased(one, 1e-6), eased(two, 1e-6)) !== meet(eased(one, -1e-6), eased(two, -1e-6));
 }
 
-function permit(name: string, match: Match, emit?: EmitWords, limits?: LimitWords): NaiveRule {
+function permit(
+  name: string,
+  match: Match,
+  emit?: EmitWords,
+  limits?: LimitWords,
+  urgent?: boolean,
+): NaiveRule {
   return {
     name,
     effect: 'permit',
@@ -280,6 +286,7 @@ function permit(name: string, match: Match, emit?: EmitWords, limits?: LimitWord
     match,
     ...(emit && { emit }),
     ...(limits && { limits }),
+    ...(urgent !== undefined && { urgent }),
   };
 }
 
@@ -289,15 +296,20 @@ const asksData = ({ sensor, zone, unit, value }: Match): boolean =>
   [sensor, zone, unit, value].some((asked) => asked !== undefined);
 
 await t.test('permits that differ are refused exactly if some event matches both', (t) => {
-  const seen = { meet: 0, apart: 0, time: 0, value: 0, unit: 0, sensor: 0, size: 0, guid: 0 };
+  const seen = {
+    ...{ meet: 0, apart: 0, time: 0, value: 0, unit: 0, sensor: 0, size: 0, guid: 0 },
+    ...{ urgent: 0, urgentApart: 0 },
+  };
   const apart = { time: 0, value: 0, unit: 0, sensor: 0, guid: 0 };
+  const key = fc.constantFrom('emit', 'emit', 'limits', 'urgent');
   const pair = fc.nat(6).chain((n) => fc.tuple(matchOf(n === 0), matchOf(n === 0)));
   fc.assert(
-    fc.property(pair, fc.boolean(), fc.nat(2), ([one, two], across, differ) => {
+    fc.property(pair, fc.boolean(), key, ([one, two], across, differ) => {
       fc.pre(!((asksSize(one) && asksData(two)) || (asksSize(two) && asksData(one))));
+      const urgent = differ === 'urgent' ? true : undefined;
       const rules = [
-        permit('a', one, undefined, differ === 1 ? { rate: '1/s' } : undefined),
-        permit('b', two, differ === 1 ? undefined : { time: 'keep' }, undefined),
+        permit('a', one, undefined, differ === 'limits' ? { rate: '1/s' } : undefined),
+        permit('b', two, differ === 'emit' ? { time: 'keep' } : undefined, undefined, urgent),
       ];
       const said = across ? complaint([rules[0]!], [rules[1]!]) : complaint(rules);
       // A schedule of no day, bounds of no value: not what this is about.
@@ -308,11 +320,11 @@ await t.test('permits that differ are refused exactly if some event matches both
       assert.equal(
         said,
         expected
-          ? `permits ${names} match the same events for channel 'open' but differ in ` +
-              (differ === 1 ? 'limits' : 'emit')
+          ? `permits ${names} match the same events for channel 'open' but differ in ${differ}`
           : 'fine',
       );
       seen[expected ? 'meet' : 'apart']++;
+      if (urgent !== undefined) seen[expected ? 'urgent' : 'urgentApart']++;
       for (const key of ['time', 'value', 'unit', 'sensor', 'size', 'guid'] as const) {
         if (one[key] === undefined || two[key] === undefined) continue;
         seen[key] += Number(expected);
@@ -455,6 +467,19 @@ await t.test('every difference in what is sent counts, none in how it is written
     const said = complaint([permit('a', match, base, one), permit('b', match, base, two)]);
     t.match(said, /^permits .* differ in limits$/, JSON.stringify(two));
   }
+  const urgency = (one?: boolean, two?: boolean, emit = base, other = emit): string =>
+    complaint([
+      permit('a', match, emit, undefined, one),
+      permit('b', match, other, undefined, two),
+    ]).replace(/^permits .* differ/, 'differ');
+  t.equal(urgency(true), 'differ in urgent');
+  t.equal(urgency(true, false), 'differ in urgent');
+  t.equal(urgency(undefined, true), 'differ in urgent');
+  const highest: EmitWords = { ...base, priority: 0 };
+  t.equal(urgency(undefined, true, highest), 'differ in urgent', 'though all of it is urgent');
+  t.equal(urgency(undefined, true, base, highest), 'differ in emit', 'what comes first is said');
+  t.equal(urgency(true, true), 'fine');
+  t.equal(urgency(undefined, false), 'fine');
   const same: [EmitWords, EmitWords][] = [
     [base, { ...base, priority: 'keep', zone: 'zero', subzone: 0 }],
     [base, { ...base, time: { floor: '60s', of: 'event' } }],

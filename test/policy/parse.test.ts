@@ -111,7 +111,28 @@ await t.test('a good file says exactly what it says', (t) => {
     },
   ]);
   t.same(rest!.emit, EMIT_ALL);
+  t.same(
+    policy.rules.map(({ urgent }) => urgent),
+    [false, false, false],
+  );
   t.equal(complaint(GOOD), 'fine');
+  t.end();
+});
+
+await t.test('a permit may be urgent, with its place', (t) => {
+  for (const [words, expected] of [
+    ['urgent: true', true],
+    ['urgent: false', false],
+    ['urgent: TRUE', true],
+    ['reason: x', false],
+  ] as const) {
+    const text = withMatch('{ any: true }').replace('name: r', `name: r, ${words}`);
+    const [rule] = parsePolicy(text, 'f').rules;
+    t.equal(rule!.urgent, expected, words);
+    const place = rule!.places.get('urgent')?.error('').message;
+    t.equal(place, words.startsWith('urgent') ? 'f:4:24: ' : undefined);
+    t.equal(complaint(text), 'fine');
+  }
   t.end();
 });
 
@@ -330,6 +351,22 @@ const EDITS: [line: number, text: string, place: string, words: RegExp][] = [
   [15, '    limits: { rate: 20 }', '15:21', /must be as 20\/s, 5\/m/],
   [15, '    limits: { rate: 20/w }', '15:21', /must be as 20\/s/],
   [15, '    limits: { rate: 2/s, burst: 0 }', '15:33', /must be 1 to 1000000, not 0/],
+  [
+    10,
+    '    effect: forbid\n    urgent: true',
+    '11:13',
+    /a forbid sends nothing: nothing of it is urg/,
+  ],
+  [10, '    effect: forbid\n    urgent: false', '11:13', /a forbid sends nothing/],
+  [15, '    urgent: yes', '15:13', /^rules\[1\]\.urgent must be true or false$/],
+  [15, '    urgent: "true"', '15:13', /must be true or false/],
+  [15, '    urgent: 1', '15:13', /must be true or false/],
+  [15, '    urgent:', '15:12', /must be true or false/],
+  [15, '    urgent: [true]', '15:13', /urgent must be a single value/],
+  [15, '    urgend: true', '15:5', /^unknown key 'urgend'; did you mean 'urgent'\?$/],
+  [16, '    match:\n      urgent: true', '17:7', /^unknown key 'urgent'/],
+  [22, '      urgent: true', '22:7', /^'urgent' stands beside 'emit', not in it$/],
+  [22, '      limits: { size: 1 }', '22:7', /^'limits' stands beside 'emit', not in it$/],
   [15, '    limits: { size: 513 }', '15:21', /must be 0 to 512, not 513/],
   [15, '    expires: 2027-02-30', '15:14', /a date as 2027-03-31/],
   [10, '    effect: forbid\n    expires: 2026-05-31', '11:14', /expired.*2026-05-31: renew it/],
@@ -643,6 +680,15 @@ await t.test('permits that overlap may stand if they send the same or share no c
     const emit = `emit: { ${[...fields].map((pair) => pair.join(': ')).join(', ')} }`;
     t.match(complaint(file(rule('a', 'public', ''), rule('b', 'public', emit))), /differ in emit/);
   }
+  const [urgent, routine] = ['a', 'b'].map((name) =>
+    rule(name, 'public', name === 'a' ? 'urgent: true' : 'urgent: false'),
+  );
+  t.equal(
+    complaint(file(urgent!, routine!)),
+    "f0:5:5: permits 'p/a' and 'p/b' match the same events for channel 'public' but differ in urgent",
+  );
+  t.equal(complaint(file(urgent!, routine!.replace('public', 'press'))), 'fine');
+  t.equal(complaint(file(urgent!, urgent!.replace('a,', 'b,'))), 'fine');
   const [one, two] = ['p', 'q'].map((id, i) =>
     file(rule('r', 'public', i === 0 ? all : less)).replace('id: p', `id: ${id}`),
   );

@@ -48,15 +48,16 @@ interface Came {
   readonly rule: string;
   readonly source: string;
   readonly fromWindow: boolean;
+  readonly urgent: boolean;
   readonly body: Uint8Array;
 }
 
 /** A Level I coding holds the very value, or the nearest float32. */
 function assertSame(came: Came, expected: Sending): void {
-  const { channel, rule, source, fromWindow, measured } = expected;
+  const { channel, rule, source, fromWindow, urgent, measured } = expected;
   assert.deepEqual(
-    [came.channel, came.rule, came.source, came.fromWindow],
-    [channel, rule, source, fromWindow],
+    [came.channel, came.rule, came.source, came.fromWindow, came.urgent],
+    [channel, rule, source, fromWindow, urgent],
   );
   const { data, ...head } = unpackEvent(came.body);
   const { data: expectedData, ...expectedHead } = expected.event;
@@ -139,7 +140,13 @@ class Plain {
         this.#open = channel;
         return true;
       },
-      append: (length: number, source: number, rule: number, fromWindow: boolean) => {
+      append: (
+        length: number,
+        source: number,
+        rule: number,
+        fromWindow: boolean,
+        urgent: boolean,
+      ) => {
         assert.ok(this.#out.subarray(0, TO).every((byte) => byte === 0xbb));
         assert.ok(this.#out.subarray(TO + MAX_BODY).every((byte) => byte === 0xbb));
         this.came.push({
@@ -147,6 +154,7 @@ class Plain {
           rule: this.engine.compiled.rules[rule]!.name,
           source: SOURCES[source]!,
           fromWindow,
+          urgent,
           body: this.#out.slice(TO, TO + length),
         });
         this.#out.fill(0xcc, TO, TO + MAX_BODY);
@@ -248,9 +256,12 @@ await t.test('it decides, sends and counts as the naive evaluator does, all day 
         assertSent(
           plain.came.splice(0),
           naive.sent.splice(0).map((sending) => {
-            see(sending.fromWindow ? 'window' : 'at once');
+            const { emit, urgent } = ordered.find(({ name }) => name === sending.rule)!;
+            const how = sending.fromWindow ? 'window' : 'at once';
+            see(how);
             if (sending.measured) see(`measured ${sending.event.vscpClass}`);
-            const { emit } = ordered.find(({ name }) => name === sending.rule)!;
+            if (!sending.urgent) see(`${how}, routine`);
+            else see(`${how}, urgent by its ${urgent ? 'rule' : 'priority'}`);
             for (const what of wordsOf(emit ?? {})) see(what);
             return sending;
           }),
@@ -287,9 +298,13 @@ await t.test('it decides, sends and counts as the naive evaluator does, all day 
     ...['pseudonym', 'keep', 'ff:f', 'zero', 'none'].map((guid) => `guid ${guid}`),
     ...['floor event', 'floor relay', 'relay', 'keep', 'zero'].map((time) => `time ${time}`),
     ...['mean', 'min', 'max', 'last', 'unit', 'round', 'clamp', 'value keep', 'data bytes'],
+    ...['routine', 'urgent by its rule', 'urgent by its priority'].map((way) => `at once, ${way}`),
     ...['priority', 'class', 'type', 'sensor', 'zone', 'subzone', 'deadband'],
   ]) {
     t.ok((seen[what] ?? 0) > 20, `${what}: ${seen[what]}`);
+  }
+  for (const way of ['routine', 'urgent by its rule', 'urgent by its priority']) {
+    t.ok(seen[`window, ${way}`]! > 0, `window, ${way}: ${seen[`window, ${way}`]}`);
   }
   t.ok(seen['loaded']! > 300, `${seen['loaded']} of the policies load`);
   t.end();

@@ -20,6 +20,7 @@ export interface Emitted {
   readonly source: number;
   readonly rule: string;
   readonly fromWindow: boolean;
+  readonly urgent: boolean;
   readonly event: VscpEvent;
   /** What its data says. */
   readonly value: number;
@@ -58,7 +59,7 @@ export class Stage {
         channel = number;
         return true;
       },
-      append: (length, source, rule, fromWindow) => {
+      append: (length, source, rule, fromWindow, urgent) => {
         const event = unpackEvent(buffer);
         const { value, index } = naiveFields(event.vscpClass, event.type, [...event.data]);
         if (event.data.length + 44 !== length) throw new Error('another length than its size says');
@@ -67,6 +68,7 @@ export class Stage {
           source,
           rule: this.engine.compiled.rules[rule]!.name,
           fromWindow,
+          urgent,
           event,
           value,
           sensor: index,

@@ -192,12 +192,13 @@ const limits = fc.oneof(
   record({ size: fc.nat(512) }),
 );
 
+const urgent = fc.boolean();
 const rest = { reason: of('because', 'by law: §7'), expires: date };
 const to = oneOrMore(name);
 const permitting = fc.oneof(
-  record({ match: fc.oneof(loose, narrowed), to }, { limits, emit: plain, ...rest }),
-  record({ match: loose, to, emit: changed }, { limits }),
-  record({ match: narrowed, to, emit: fc.oneof(valued, windowed) }, { limits }),
+  record({ match: fc.oneof(loose, narrowed), to }, { limits, urgent, emit: plain, ...rest }),
+  record({ match: loose, to, emit: changed }, { limits, urgent }),
+  record({ match: narrowed, to, emit: fc.oneof(valued, windowed) }, { limits, urgent }),
 );
 const forbidding = record({ match: fc.oneof(loose, narrowed) }, { to, ...rest });
 const rule = fc.oneof(
@@ -232,6 +233,7 @@ const expectation = merge(
   fc.oneof(record({ emitted: fc.nat(1000) }), record({ rule: of('none', 'r0') })),
   some({
     channel: name,
+    urgent: fc.boolean(),
     out: oneOrMore(out),
     absorbed: some({ window: fc.nat(9), deadband: fc.nat(9) }),
     withheld: some({ rate: fc.nat(9), size: fc.nat(9), interrupted: fc.nat(9) }),

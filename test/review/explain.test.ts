@@ -370,6 +370,31 @@ await t.test('a first event passes deadband and rate; each is explained as the f
   t.end();
 });
 
+await t.test('what goes by the urgent lane says why, and nothing else does', (t) => {
+  const urgency = (words: string, priority = 3): [urgent: boolean | null, ...notes: string[]] => {
+    const rule = `  - { name: r, effect: permit, to: up, ${words}, ${MEASURED} }\n`;
+    const line = WARM.replace('96', String(priority << 5));
+    const { urgent, notes } = explain(load(rule), line).channels[0]!.sending!;
+    return [urgent, ...notes.filter((note) => note.includes('urgent'))];
+  };
+  const byRule = 'the rule is urgent (urgent, p.yaml:4:48)';
+  const byPriority = 'it is sent with priority 0';
+  const lane = 'it goes by the urgent lane: ';
+  t.same(urgency('reason: x'), [false]);
+  t.same(urgency('urgent: false'), [false]);
+  t.same(urgency('urgent: true'), [true, lane + byRule]);
+  t.same(urgency('reason: x', 0), [true, lane + byPriority]);
+  t.same(urgency('urgent: true', 0), [true, `${lane}${byRule}, and ${byPriority}`]);
+  t.same(urgency('emit: { data: keep, priority: zero }'), [true, lane + byPriority]);
+  t.same(urgency('emit: { data: keep, priority: 4 }', 0), [false]);
+  t.same(urgency('urgent: true, limits: { size: 3 }'), [null], 'nothing is sent');
+  const mean = 'emit: { value: { unit: celsius, fn: mean }, window: { every: 1m, per: none';
+  t.same(urgency(`urgent: true, ${mean} } }`), [true, lane + byRule], 'the window is');
+  t.same(urgency(`urgent: true, ${mean}, min_samples: 100000 } }`), [null]);
+  t.same(urgency(`${mean} } }`, 0), [true, lane + byPriority]);
+  t.end();
+});
+
 await t.test('what is permitted and not sent says why', (t) => {
   const why = (emit: string, line = WARM, more = ''): string => {
     const rule = `  - { name: r, effect: permit, to: up, ${MEASURED}, ${emit}${more} }\n`;
@@ -492,7 +517,9 @@ await t.test(
 
 function withoutPlaces(value: unknown): unknown {
   // The generator numbers lists as their rules stand.
-  const text = JSON.stringify(value).replaceAll(/\$list\d/g, '$list');
+  const text = JSON.stringify(value)
+    .replaceAll(/\$list\d/g, '$list')
+    .replaceAll(/f\.yaml:\d+:\d+/g, 'f.yaml');
   return JSON.parse(text, (key, each: unknown) => (key === 'place' ? null : each));
 }
 

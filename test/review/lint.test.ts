@@ -187,6 +187,29 @@ await t.test('permits: each hazard is found, and what is near it is not', (t) =>
   t.end();
 });
 
+await t.test(
+  'everything urgent is nothing urgent: by the rule, or by the priority it says',
+  (t) => {
+    const urgent = (rest: string): object[] =>
+      findings(policyOf(`{ name: a, effect: permit, to: up, ${rest} }`))
+        .filter(({ code }) => code === 'urgent-any')
+        .map(({ line, column, fix }) => ({ line, column, fix: fix.split(' ')[0] }));
+    const any = 'match: { any: true }';
+    t.strictSame(urgent(`urgent: true, ${any}`), [{ line: 4, column: 48, fix: 'name' }]);
+    t.strictSame(urgent(`${any}, emit: { priority: zero }`), [
+      { line: 4, column: 80, fix: 'keep' },
+    ]);
+    t.strictSame(urgent(`${any}, emit: { priority: 0 }`), [{ line: 4, column: 80, fix: 'keep' }]);
+    t.strictSame(urgent(`urgent: true, ${any}, emit: { priority: 0 }`), [
+      { line: 4, column: 48, fix: 'name' },
+    ]);
+    t.strictSame(urgent(`urgent: false, ${any}`), []);
+    t.strictSame(urgent(`${any}, emit: { priority: 1 }`), []);
+    t.strictSame(urgent('urgent: true, match: { class: "@ALARM" }'), []);
+    t.end();
+  },
+);
+
 await t.test('a permit is not blamed for what forbids stop', (t) => {
   const any = '{ name: a, effect: permit, to: up, match: { any: true }, emit: { data: keep } }';
   const all = ['permit-any', 'mirror-guid', 'gnss-position', 'permits-control', 'permits-key'];

@@ -28,7 +28,18 @@ const OTHERS: readonly Json[] = [
   ...[null, true, false, '', 'x', '@X', 'keep', 'zero', '1s', [], {}, [[]], [0], { ge: 1 }],
   ...[-1, 0, 1, 7, 8, 255, 256, 512, 513, 65535, 65536, 0.5, 1e300, 'a\u0007', '$list'],
 ];
-const UNKNOWN = ['x', 'class', 'value', 'unit', 'emit', '__proto__', 'constructor', 'ge', 'any'];
+const UNKNOWN = [
+  'x',
+  'class',
+  'value',
+  'unit',
+  'emit',
+  'urgent',
+  '__proto__',
+  'constructor',
+  'ge',
+  'any',
+];
 
 const mutation = fc.oneof(
   fc.constant((): Json | undefined => undefined),
