@@ -5,8 +5,8 @@ export interface BatchLeaf {
   readonly batch: number;
   /** The gate's clock, ms since 1970. */
   readonly time: number;
-  /** By channel: first sequence and number of records. */
-  readonly channels: readonly { readonly first: number; readonly count: number }[];
+  /** By journal: first sequence and number of records. */
+  readonly journals: readonly { readonly first: number; readonly count: number }[];
 }
 
 export interface AuditLog {

@@ -1,5 +1,4 @@
 /** Everything that must be right before a relay starts, beyond the syntax of its configuration. */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Compiled, compilePolicies, type Scope } from '../policy/compile.js';
@@ -7,9 +6,10 @@ import { parsePolicy } from '../policy/parse.js';
 import { keyPath } from '../policy/policy.js';
 import { tryPolicy } from '../review/trial.js';
 import type { PolicyText } from '../wire/bundle.js';
-import type { Config, FileReference, UpperConfig } from './config.js';
+import type { Config, FileReference } from './config.js';
 import { readText } from './text.js';
 import { isPassword, openSecret, readSecret, secretPath } from './secret.js';
+import { checkTls } from './tls.js';
 
 export interface Checked {
   readonly policies: readonly PolicyText[];
@@ -17,9 +17,6 @@ export interface Checked {
   /** Keys of pseudonyms by the paths of their files. */
   readonly keys: Readonly<Record<string, string>>;
 }
-
-/** Extended key usage of a TLS client (RFC 5280 section 4.2.1.12). */
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
 function readFile({ field, path }: FileReference): string {
   try {
@@ -34,38 +31,6 @@ function readFile({ field, path }: FileReference): string {
 function checkPassword({ field, path }: FileReference): void {
   if (!isPassword(readSecret(openSecret(field, path)))) {
     throw field.error(`${path} must hold one line of text: the password, 256 bytes at most`);
-  }
-}
-
-function parse<T>({ field, path }: FileReference, what: string, read: () => T): T {
-  try {
-    return read();
-  } catch {
-    throw field.error(`${path} holds no ${what} in PEM`);
-  }
-}
-
-function checkTls({ tls }: UpperConfig, now: number): void {
-  const ca = readFile(tls.ca);
-  if (!parse(tls.ca, 'certificate', () => new X509Certificate(ca)).ca) {
-    throw tls.ca.field.error(`${tls.ca.path} is not the certificate of an authority`);
-  }
-  const pem = readFile(tls.cert);
-  const cert = parse(tls.cert, 'certificate', () => new X509Certificate(pem));
-  const secret = readSecret(openSecret(tls.key.field, tls.key.path));
-  const key = parse(tls.key, 'private key', () => createPrivateKey(secret));
-  if (!cert.checkPrivateKey(key)) {
-    throw tls.key.field.error(`${tls.key.path} is not the key of ${tls.cert.path}`);
-  }
-  // Absent: fit for everything (RFC 5280 section 4.2.1.12).
-  const usage = (cert.keyUsage as string[] | undefined) ?? [CLIENT_AUTH];
-  if (!usage.includes(CLIENT_AUTH)) {
-    throw tls.cert.field.error(
-      `${tls.cert.path} is not for clients: make one with 'tidegate pki issue NAME'`,
-    );
-  }
-  if (Date.parse(cert.validTo) <= now) {
-    throw tls.cert.field.error(`${tls.cert.path} expired on ${cert.validTo}`);
   }
 }
 
@@ -121,7 +86,9 @@ export function checkFiles(config: Config, now: number = Date.now()): Checked {
   for (const lower of config.lowers) checkPassword(lower.password);
   for (const upper of config.uppers) {
     checkPassword(upper.password);
-    checkTls(upper, now);
+    const { ca, cert, key } = upper.tls;
+    const secret = readSecret(openSecret(key.field, key.path));
+    checkTls(upper, { ca: readFile(ca), cert: readFile(cert), key: secret }, now);
   }
   const policies = readPolicies(config);
   const parsed = policies.map(({ file, text }) => parsePolicy(text, file));

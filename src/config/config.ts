@@ -41,6 +41,9 @@ export interface ChannelConfig {
 /** How a timestamp in nanoseconds goes up: as a datetime and microseconds, or as it is. */
 export type Timestamps = 'datetime' | 'nanoseconds';
 
+/** Whether urgent events overtake others. */
+export type Drain = 'urgent-first' | 'in-order';
+
 export interface UpperConfig {
   readonly name: string;
   readonly kind: 'vscp';
@@ -52,6 +55,7 @@ export interface UpperConfig {
   /** SENDs outstanding. */
   readonly window: number;
   readonly timestamps: Timestamps;
+  readonly drain: Drain;
   readonly tls: {
     readonly ca: FileReference;
     readonly cert: FileReference;
@@ -183,6 +187,7 @@ function parseUpper(
     'password_file',
     'window',
     'timestamps',
+    'drain',
     'tls',
   ]);
   const channel = field.need(keys.channel, 'channel');
@@ -212,6 +217,7 @@ function parseUpper(
     password: secret(field.need(keys.password_file, 'password_file'), around),
     window: keys.window ? keys.window.integer(1, MAX_WINDOW) : 1,
     timestamps: keys.timestamps?.choice(['datetime', 'nanoseconds']) ?? 'datetime',
+    drain: keys.drain?.choice(['urgent-first', 'in-order']) ?? 'urgent-first',
     tls: {
       ca: file(keys.tls.need(tls.ca, 'ca')),
       cert: file(keys.tls.need(tls.cert, 'cert')),

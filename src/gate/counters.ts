@@ -26,12 +26,16 @@ export const COUNTERS = [
   'valve.overflow',
   'valve.alive',
   'valve.bytes',
+  /** 1: this generation's valve has said its last words. */
+  'valve.ended',
   'in',
   'permitted',
   'denied',
   ...MALFORMED_KINDS.map((kind) => `malformed.${kind}` as const),
   ...LOST_REASONS.map((reason) => `lost.${reason}` as const),
   'connections',
+  /** Generations whose valve ended without its last words. */
+  'interruptions',
   'alive',
   'bytes',
 ] as const;
@@ -52,7 +56,8 @@ export const VALVE_TRUNCATED = indexOf('valve.truncated');
 export const VALVE_OVERFLOW = indexOf('valve.overflow');
 export const VALVE_ALIVE = indexOf('valve.alive');
 export const VALVE_BYTES = indexOf('valve.bytes');
-export const VALVE_LAST = VALVE_BYTES;
+export const VALVE_ENDED = indexOf('valve.ended');
+export const VALVE_LAST = VALVE_ENDED;
 export const IN = indexOf('in');
 export const PERMITTED = indexOf('permitted');
 export const DENIED = indexOf('denied');
@@ -64,6 +69,7 @@ export const LOST_RESTART = indexOf('lost.restart');
 export const LOST_INTERRUPTED = indexOf('lost.interrupted');
 export const LOST_JOURNAL = indexOf('lost.journal');
 export const CONNECTIONS = indexOf('connections');
+export const INTERRUPTIONS = indexOf('interruptions');
 export const ALIVE = indexOf('alive');
 export const BYTES = indexOf('bytes');
 
@@ -80,6 +86,7 @@ export function describeCounters(vector: Float64Array): SourceStatus {
     malformed: nonZero(vector, MALFORMED, MALFORMED_KINDS),
     lost: nonZero(vector, LOST, LOST_REASONS),
     connections: vector[CONNECTIONS]!,
+    interruptions: vector[INTERRUPTIONS]!,
     alive: vector[ALIVE]!,
     bytes: vector[BYTES]!,
   };

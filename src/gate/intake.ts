@@ -16,6 +16,7 @@ import {
   DENIED,
   GENERATION,
   IN,
+  INTERRUPTIONS,
   LOST,
   LOST_INTERRUPTED,
   LOST_JOURNAL,
@@ -27,6 +28,7 @@ import {
   VALVE_ALIVE,
   VALVE_BYTES,
   VALVE_EMPTY,
+  VALVE_ENDED,
   VALVE_LAST,
   VALVE_OVERFLOW,
   VALVE_OVERLONG,
@@ -140,9 +142,12 @@ export class Intake {
   #commitWithin(counters: Float64Array, left: number): void {
     counters[IN]! -= left;
     counters[VALVE_READ]! -= left;
+    const ended = counters[VALVE_ENDED]!;
+    counters[VALVE_ENDED] = 0;
     this.#commit();
     counters[IN]! += left;
     counters[VALVE_READ]! += left;
+    counters[VALVE_ENDED] = ended;
   }
 
   /** Books what the frame's running totals say beyond its own lines. */
@@ -152,11 +157,13 @@ export class Intake {
     // What stands between the last mark and a gate's first frame was read by the gate before it.
     const reason = this.#met[source] === 0 ? LOST_RESTART : LOST_TORN;
     if (counters[GENERATION] !== frame.generation) {
+      if (counters[CONNECTIONS]! > 0 && counters[VALVE_ENDED] === 0) counters[INTERRUPTIONS]!++;
       counters[GENERATION] = frame.generation;
       counters[CONNECTIONS]!++;
       counters.fill(0, VALVE_READ, VALVE_LAST + 1);
     }
     this.#met[source] = 1;
+    counters[VALVE_ENDED] = frame.last ? 1 : 0;
     const read = totals.read - counters[VALVE_READ]!;
     const empty = totals.empty - counters[VALVE_EMPTY]!;
     const overlong = totals.overlong - counters[VALVE_OVERLONG]!;

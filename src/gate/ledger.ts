@@ -3,9 +3,10 @@
  * leaf, marks.
  */
 import { type AuditLog, NO_AUDIT } from '../audit/audit.js';
+import { type Lane, LANES, laneOf } from '../journal/format.js';
 import { JournalWriter } from '../journal/writer.js';
 import type { GateSettings } from '../wire/settings.js';
-import { OUTCOMES } from '../policy/outcome.js';
+import { EMITTED, OUTCOMES, WITHHELD_INTERRUPTED } from '../policy/outcome.js';
 import type { ChannelStatus } from '../wire/status.js';
 import { adoptCounters, COUNTERS } from './counters.js';
 import { adoptOutcomes, describeOutcomes } from './outflow.js';
@@ -14,6 +15,10 @@ import { adoptOutcomes, describeOutcomes } from './outflow.js';
 export const MAX_BEHIND = 86_400_000;
 
 const SEGMENT_BYTES = 16 * 2 ** 20;
+/** Of what a channel may retain, a lane's own part; what the other does not use comes on top. */
+const SHARE: Readonly<Record<Lane, number>> = { routine: 3 / 4, urgent: 1 / 4 };
+/** Segments of a lane's own part, at least. */
+const SEGMENTS = 8;
 /** Marks without records, so that the counters of record follow, ms. */
 const COUNTER_MARK_EVERY = 1000;
 
@@ -21,19 +26,33 @@ const COUNTER_MARK_EVERY = 1000;
 const MARK_RETRY = 100;
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
+/** A journal of each lane of a channel. */
+export type Lanes = Readonly<Record<Lane, JournalWriter>>;
+
+interface Place {
+  readonly channel: number;
+  readonly lane: Lane;
+  readonly name: string;
+  readonly directory: string;
+}
+
 export class Ledger {
-  readonly journals: readonly JournalWriter[];
+  /** By channel. */
+  readonly lanes: readonly Lanes[] = [];
   /** One vector per source, continued from the last mark. */
   readonly counters: readonly Float64Array[];
   /** One vector per channel, continued from the last mark. */
   readonly outcomes: readonly Float64Array[];
   /** The gate's clock at the last mark that was found, ms since 1970; 0 if there was none. */
   readonly lastTime: number;
-  /** Bytes after the last marks that were cut away at the start. */
-  readonly cut: number;
+  /** What was done at the start: bytes cut, records given their mark, and those that were not there. */
+  readonly mended: { readonly cut: number; readonly adopted: number; readonly missing: number };
   /** Why the last commit failed; undefined while all is well. */
   failure: string | undefined;
   readonly #channels: readonly string[];
+  /** Urgent ones first, so that what is urgent is seen first, in the order of the channels. */
+  readonly #journals: readonly JournalWriter[];
+  readonly #sequences: Float64Array;
   readonly #audit: AuditLog;
   readonly #stalled: (error: Error) => void;
   #batch: number;
@@ -51,36 +70,76 @@ export class Ledger {
     this.#audit = audit;
     this.#stalled = stalled;
     this.#channels = settings.channels.map(({ name }) => name);
-    this.journals = settings.channels.map(({ name, directory, retain }) =>
-      JournalWriter.open(directory, {
-        channel: name,
-        sources: settings.sources,
-        rules,
-        counters: COUNTERS,
-        channels: this.#channels,
-        outcomes: OUTCOMES,
-        segmentBytes: Math.min(SEGMENT_BYTES, Math.floor(retain.size / 4)),
-        retain,
-      }),
-    );
-    const recoveries = this.journals.map(({ recovery }) => recovery);
-    this.cut = recoveries.reduce((sum, { cut }) => sum + cut, 0);
-    const newest = recoveries.reduce((best, candidate) =>
-      (candidate.mark?.batch ?? -1) > (best.mark?.batch ?? -1) ? candidate : best,
-    );
-    this.#batch = newest.mark?.batch ?? 0;
+    const places = placesOf(settings);
+    const names = places.map(({ name }) => name);
+    const found = places.map(({ directory }) => JournalWriter.inspect(directory));
+    const newest = found
+      .map((each) => each.newest)
+      .reduce((best, scan) =>
+        (scan?.mark?.batch ?? -1) > (best?.mark?.batch ?? -1) ? scan : best,
+      );
+    const mark = newest?.mark;
+    const header = newest?.header;
+    this.#journals = places.map(({ channel, lane, name, directory }, i) => {
+      const { size, age } = settings.channels[channel]!.retain;
+      const own = size * SHARE[lane];
+      const others = (): number => {
+        const lanes = this.lanes[channel];
+        return lanes ? lanes[lane === 'routine' ? 'urgent' : 'routine'].bytes : 0;
+      };
+      const sequence = mark?.sequences[header?.journals?.indexOf(name) ?? -1];
+      return JournalWriter.open(
+        directory,
+        {
+          channel: this.#channels[channel]!,
+          lane,
+          sources: settings.sources,
+          rules,
+          counters: COUNTERS,
+          channels: this.#channels,
+          outcomes: OUTCOMES,
+          journals: names,
+          segmentBytes: Math.min(SEGMENT_BYTES, Math.floor(own / SEGMENTS)),
+          retain: { size: () => Math.max(own, size - others()), age },
+          begun: (now) => {
+            for (const each of Object.values(this.lanes[channel] ?? {})) each.expire(now);
+          },
+        },
+        found[i],
+        mark && sequence !== undefined ? { mark, sequence } : undefined,
+      );
+    });
+    const journal = (name: string): JournalWriter => this.#journals[names.indexOf(name)]!;
+    this.lanes = this.#channels.map((channel) => ({
+      routine: journal(laneOf(channel, 'routine')),
+      urgent: journal(laneOf(channel, 'urgent')),
+    }));
+    this.#sequences = new Float64Array(this.#journals.length);
+    const mended = this.#journals.map((each) => each.mended);
+    this.mended = {
+      cut: mended.reduce((sum, { cut }) => sum + cut, 0),
+      adopted: mended.reduce((sum, { adopted }) => sum + adopted, 0),
+      missing: mended.reduce((sum, { missing }) => sum + missing, 0),
+    };
+    this.#batch = mark?.batch ?? 0;
     this.counters = settings.sources.map((source) => {
-      const vector = newest.mark?.counters[newest.sources.indexOf(source)];
-      return vector ? adoptCounters(newest.counters, vector) : new Float64Array(COUNTERS.length);
+      const vector = mark?.counters[header!.sources.indexOf(source)];
+      return vector ? adoptCounters(header!.counters, vector) : new Float64Array(COUNTERS.length);
     });
     this.outcomes = this.#channels.map((channel) => {
-      const vector = newest.mark?.outcomes[newest.channels.indexOf(channel)];
-      return adoptOutcomes(newest.outcomes, vector ?? new Float64Array(newest.outcomes.length));
+      const known = header?.outcomes ?? [];
+      const vector = mark?.outcomes[header?.channels?.indexOf(channel) ?? -1];
+      return adoptOutcomes(known, vector ?? new Float64Array(known.length));
     });
-    this.lastTime = Math.max(0, ...recoveries.map(({ mark }) => mark?.time ?? 0));
+    places.forEach(({ channel }, i) => {
+      const outcomes = this.outcomes[channel]!;
+      outcomes[EMITTED]! -= mended[i]!.missing;
+      outcomes[WITHHELD_INTERRUPTED]! += mended[i]!.missing;
+    });
+    this.lastTime = Math.max(0, ...found.map((each) => each.newest?.mark?.time ?? 0));
     const now = Date.now();
     this.#time = this.lastTime - now < MAX_BEHIND ? this.lastTime : 0;
-    this.#write(now, this.journals);
+    this.#write(now, this.#journals);
   }
 
   /**
@@ -89,8 +148,8 @@ export class Ledger {
    * @throws RangeError if their names are too long; then nothing has changed
    */
   setRules(rules: readonly string[]): void {
-    for (const journal of this.journals) journal.checkRules(rules);
-    for (const journal of this.journals) journal.setRules(rules);
+    for (const journal of this.#journals) journal.checkRules(rules);
+    for (const journal of this.#journals) journal.setRules(rules);
   }
 
   /**
@@ -100,9 +159,8 @@ export class Ledger {
    * @returns whether the batch stands
    */
   commit(now: number, last = false): boolean {
-    const dirty = this.journals.filter((journal) => journal.pending > 0);
     const due = last || now - this.#lastMark >= COUNTER_MARK_EVERY || now < this.#lastMark;
-    const marked = due ? this.journals : dirty;
+    const marked = due ? this.#journals : this.#journals.filter(({ pending }) => pending > 0);
     if (marked.length === 0) return true;
     try {
       this.#write(now, marked);
@@ -110,20 +168,33 @@ export class Ledger {
       return true;
     } catch (error) {
       this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
-      for (const journal of this.journals) this.#rollback(journal);
+      for (const journal of this.#journals) this.#rollback(journal);
       return false;
     }
   }
 
   /** Deletes what is beyond the retained size or age. */
   expire(now: number): void {
-    for (const journal of this.journals) journal.expire(now);
+    for (const journal of this.#journals) journal.expire(now);
+  }
+
+  /** Between batches: makes durable what is seen, and takes room ahead for what is to come. */
+  tend(now: number): void {
+    for (const journal of this.#journals) {
+      journal.syncMark();
+      journal.prepare(now);
+    }
+  }
+
+  close(): void {
+    for (const journal of this.#journals) journal.close();
   }
 
   describe(): ChannelStatus[] {
-    return this.journals.map((journal, i) => ({
+    return this.lanes.map(({ routine, urgent }, i) => ({
       channel: this.#channels[i]!,
-      journalled: journal.sequence - journal.pending,
+      journalled: routine.sequence - routine.pending + urgent.sequence - urgent.pending,
+      urgent: urgent.sequence - urgent.pending,
       ...describeOutcomes(this.outcomes[i]!),
     }));
   }
@@ -134,16 +205,17 @@ export class Ledger {
     this.#audit.append({
       batch: ++this.#batch,
       time: now,
-      channels: this.journals.map(({ sequence, pending }) => ({
+      journals: this.#journals.map(({ sequence, pending }) => ({
         first: sequence - pending + 1,
         count: pending,
       })),
     });
+    this.#journals.forEach(({ sequence }, i) => (this.#sequences[i] = sequence));
     marked.forEach((journal, i) => {
       // Where one mark stands the batch stands: the others are tried until they stand too.
       for (let tries = 0; ; tries++) {
         try {
-          journal.commit(this.#batch, this.#time, this.counters, this.outcomes);
+          journal.commit(this.#batch, this.#time, this.counters, this.outcomes, this.#sequences);
           return;
         } catch (error) {
           if (i === 0) throw error;
@@ -152,7 +224,7 @@ export class Ledger {
         }
       }
     });
-    if (marked === this.journals) this.#lastMark = now;
+    if (marked === this.#journals) this.#lastMark = now;
   }
 
   #rollback(journal: JournalWriter): void {
@@ -163,4 +235,15 @@ export class Ledger {
       this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
     }
   }
+}
+
+function placesOf({ channels }: GateSettings): Place[] {
+  return LANES.toReversed().flatMap((lane) =>
+    channels.map(({ name, directory }, channel) => ({
+      channel,
+      lane,
+      name: laneOf(name, lane),
+      directory: laneOf(directory, lane),
+    })),
+  );
 }

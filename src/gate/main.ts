@@ -8,20 +8,18 @@
  * ON FAILURE  nothing goes out: what cannot be journalled is counted as lost, with the reason
  */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { NO_AUDIT } from '../audit/audit.js';
 import { readDescriptor } from '../wire/descriptor.js';
 import { EXIT } from '../wire/exit.js';
-import { replaceJson } from '../wire/file.js';
 import { FrameReader } from '../wire/frame.js';
 import { openLog } from '../wire/log.js';
 import { FD } from '../wire/fd.js';
 import { takeSettings } from '../wire/settings.js';
-import { describeCounters } from './counters.js';
 import { Intake } from './intake.js';
 import { Ledger } from './ledger.js';
 import { Outflow } from './outflow.js';
 import { Policies } from './policies.js';
+import { Report } from './report.js';
 
 /** After a small read, wait this many ms: a wakeup per event costs more than the event. */
 const REST = 1;
@@ -43,27 +41,17 @@ const policies = new Policies(FD.policies, scope, log);
 const ledger = new Ledger(settings, policies.first.ruleNames, NO_AUDIT, (error) =>
   log.error({ event: 'stalled', err: error }, 'a commit mark is tried again and again'),
 );
-const outflow = new Outflow(ledger.journals, ledger.outcomes);
+const outflow = new Outflow(ledger.lanes, ledger.outcomes);
 const intake = new Intake(policies.first, outflow, ledger.counters, commit);
 policies.resumeClock(ledger.lastTime, Date.now());
-if (ledger.cut > 0) log.warn({ event: 'journal-cut', bytes: ledger.cut }, 'cut an unmarked tail');
+const { cut, adopted, missing } = ledger.mended;
+if (cut > 0) log.warn({ event: 'journal-cut', bytes: cut }, 'cut an unmarked tail');
+if (adopted > 0) log.warn({ event: 'journal-adopted', records: adopted }, 'marked a durable batch');
+if (missing > 0) log.error({ event: 'journal-missing', records: missing }, 'records are not there');
 
 mkdirSync(settings.directory, { recursive: true });
-const statusPath = join(settings.directory, 'status.json');
-const started = Date.now();
-/** The counters of record that this gate continues. */
-const continued = describeSources();
+const report = new Report(settings.directory, settings.sources, ledger, intake, log);
 let timer: NodeJS.Timeout | undefined;
-let failing: string | undefined;
-let statusFailing = false;
-
-/** One line per change of what keeps events from going out. */
-function noteFailure(reason: string | undefined): void {
-  if (reason === failing) return;
-  failing = reason;
-  if (reason === undefined) log.info({ event: 'forwarding' }, 'events go out again');
-  else log.error({ event: 'not-forwarding', reason }, 'nothing goes out');
-}
 
 /** Sets the time for the events to come, and sends what windows have gathered until then. */
 function advance(): void {
@@ -78,37 +66,7 @@ function commit(last = false): void {
   const now = Date.now();
   if (ledger.commit(now, last)) intake.committed();
   else intake.abandoned();
-  noteFailure(intake.closed ?? ledger.failure);
-}
-
-function describeSources() {
-  return Object.fromEntries(
-    settings.sources.map((name, i) => [name, describeCounters(ledger.counters[i]!)]),
-  );
-}
-
-function writeStatus(): void {
-  try {
-    replaceJson(statusPath, {
-      process: 'gate',
-      started,
-      time: Date.now(),
-      forwarding: failing === undefined,
-      ...(failing === undefined ? {} : { reason: failing }),
-      sources: describeSources(),
-      continued,
-      channels: ledger.describe(),
-      policy: policies.status,
-      recent: {
-        permitted: intake.permitted.describe(intake.engine),
-        denied: intake.denied.describe(intake.engine),
-      },
-    });
-    statusFailing = false;
-  } catch (error) {
-    if (!statusFailing) log.error({ event: 'status', err: error }, 'cannot write the status');
-    statusFailing = true;
-  }
+  report.note(intake.closed ?? ledger.failure);
 }
 
 function open(source: number): Promise<void> {
@@ -156,7 +114,8 @@ setInterval(() => {
     ledger.setRules(engine.ruleNames);
     intake.replace(engine);
   });
-  writeStatus();
+  ledger.tend(performance.now());
+  report.write(policies.status);
 }, STATUS_EVERY);
 setInterval(() => {
   try {
@@ -165,7 +124,7 @@ setInterval(() => {
     log.error({ event: 'expire', err: error }, 'cannot delete what is beyond its retention');
   }
 }, EXPIRE_EVERY);
-writeStatus();
+report.write(policies.status);
 log.info(
   {
     event: 'started',
@@ -177,6 +136,6 @@ log.info(
 
 await Promise.all(settings.sources.map((_, source) => open(source)));
 commit(true);
-for (const journal of ledger.journals) journal.close();
-writeStatus();
+ledger.close();
+report.write(policies.status);
 process.exit(EXIT.done);

@@ -1,6 +1,5 @@
-/** Where what is sent goes: the channels' journals; and what became of all that was permitted. */
+/** Where what is sent goes: the lanes of the channels; and what became of all that was permitted. */
 import { BATCH_BYTES } from '../journal/format.js';
-import type { JournalWriter } from '../journal/writer.js';
 import {
   CHANNEL_PERMITTED,
   EMITTED,
@@ -10,6 +9,7 @@ import {
   WITHHELD_INTERRUPTED,
 } from '../policy/outcome.js';
 import type { ChannelStatus } from '../wire/status.js';
+import type { Lanes } from './ledger.js';
 
 export class Outflow implements Sink {
   /** Where the journal of the open channel takes its next record's body. */
@@ -19,7 +19,7 @@ export class Outflow implements Sink {
   appended = 0;
   /** Whether a journal has as much as a batch is to hold: to be committed before another line. */
   full = false;
-  readonly #journals: readonly JournalWriter[];
+  readonly #lanes: readonly Lanes[];
   readonly #outcomes: readonly Float64Array[];
   /** By channel: records of the batch that is not committed, of events, and of windows. */
   readonly #events: Float64Array;
@@ -27,31 +27,35 @@ export class Outflow implements Sink {
   #channel = 0;
 
   /** @param outcomes one vector of OUTCOMES per channel */
-  constructor(journals: readonly JournalWriter[], outcomes: readonly Float64Array[]) {
-    this.#journals = journals;
+  constructor(lanes: readonly Lanes[], outcomes: readonly Float64Array[]) {
+    this.#lanes = lanes;
     this.#outcomes = outcomes;
-    this.#events = new Float64Array(journals.length);
-    this.#windows = new Float64Array(journals.length);
-    this.buffer = journals[0]!.buffer;
+    this.#events = new Float64Array(lanes.length);
+    this.#windows = new Float64Array(lanes.length);
+    this.buffer = lanes[0]!.routine.buffer;
   }
 
   /** Turns to a channel, for an event: there is room for one on every channel beyond a full batch. */
   turnTo(channel: number): void {
-    const journal = this.#journals[channel]!;
+    const { routine } = this.#lanes[channel]!;
     this.#channel = channel;
-    this.buffer = journal.buffer;
-    this.at = journal.bodyAt;
+    this.buffer = routine.buffer;
+    this.at = routine.bodyAt;
   }
 
   open(channel: number): boolean {
     this.turnTo(channel);
-    return this.#journals[channel]!.pendingBytes < BATCH_BYTES;
+    const { routine, urgent } = this.#lanes[channel]!;
+    return routine.pendingBytes < BATCH_BYTES && urgent.pendingBytes < BATCH_BYTES;
   }
 
-  append(length: number, source: number, rule: number, fromWindow: boolean): void {
-    const journal = this.#journals[this.#channel]!;
-    journal.append(length, source, rule);
-    if (journal.pendingBytes >= BATCH_BYTES) this.full = true;
+  append(length: number, source: number, rule: number, fromWindow: boolean, urgent: boolean): void {
+    const lanes = this.#lanes[this.#channel]!;
+    const lane = urgent ? lanes.urgent : lanes.routine;
+    // The room that was lent is the routine lane's: what is urgent is rare, and copied.
+    if (urgent) lane.buffer.set(this.buffer.subarray(this.at, this.at + length), lane.bodyAt);
+    lane.append(length, source, rule, lanes.routine.sequence);
+    if (lane.pendingBytes >= BATCH_BYTES) this.full = true;
     (fromWindow ? this.#windows : this.#events)[this.#channel]!++;
     this.appended++;
   }

@@ -2,7 +2,8 @@
  * The journal's file format: segments of length-prefixed records, big-endian, each with a CRC.
  *
  * A segment is `<first sequence>-<epoch>.tgj`: a header that names channel, sources and rules, then
- * event records and commit marks. Only what stands before the last mark exists for a reader.
+ * event records and commit marks. Only what stands before the last mark exists for a reader; behind
+ * it, a segment is filled with zeros up to the room that was taken for it.
  */
 import { readU16, readU32, writeU16, writeU32 } from '../event/layout.js';
 import { crc32 } from './crc.js';
@@ -12,6 +13,17 @@ export const SUFFIX = '.tgj';
 
 export const EVENT = 1;
 export const MARK = 2;
+/** An event of the urgent lane. */
+export const URGENT = 3;
+
+/** The lanes of a channel, each a journal of its own; the urgent one is in a directory of the other. */
+export const LANES = ['routine', 'urgent'] as const;
+export type Lane = (typeof LANES)[number];
+
+/** A lane's directory, and its name among the journals of a gate. */
+export function laneOf(channel: string, lane: Lane): string {
+  return lane === 'routine' ? channel : `${channel}/${lane}`;
+}
 
 // Every record: u32 length of the whole, u8 kind, ..., u32 CRC of all before it.
 export const LENGTH = 0;
@@ -23,11 +35,14 @@ export const SOURCE = 6; // u16, index into the header's sources
 export const RULE = 16; // u16, index into the header's rules
 export const BODY = 20;
 export const EVENT_OVERHEAD = BODY + 4;
+// Of the urgent lane, before the body: u64, the routine lane's last sequence before it.
+export const AFTER = 20;
+export const URGENT_BODY = 28;
 
 // A commit mark.
 export const BATCH = 16; // u64, numbers the gate's batches across channels
 export const TIME = 24; // f64, the gate's clock, ms since 1970
-export const VECTORS = 32; // of the sources, then of the channels: u16 count, u16 width, f64 each
+export const VECTORS = 32; // sources, channels, journals: u16 count, u16 width, f64 each
 
 const TWO32 = 0x1_0000_0000;
 
@@ -41,6 +56,8 @@ export const MAX_RECORD = 128 * 1024;
 export interface SegmentHeader {
   readonly version: 1;
   readonly channel: string;
+  /** Absent: routine. */
+  readonly lane?: Lane;
   /** Grows with each start of the gate, and after a segment that holds no record. */
   readonly epoch: number;
   /** Sequence of the first record that this segment may hold. */
@@ -54,6 +71,18 @@ export interface SegmentHeader {
   /** All channels of the gate, and names of the numbers in their vectors of a mark, if it has any. */
   readonly channels?: readonly string[];
   readonly outcomes?: readonly string[];
+  /** All journals of the gate: a mark says how far each had come. */
+  readonly journals?: readonly string[];
+}
+
+/** Where the body of the event record at `at` begins. */
+export function bodyOf(bytes: Uint8Array, at: number): number {
+  return at + (bytes[at + KIND] === URGENT ? URGENT_BODY : BODY);
+}
+
+/** Whether the record at `at` is an event. */
+export function isEvent(bytes: Uint8Array, at: number): boolean {
+  return bytes[at + KIND] !== MARK;
 }
 
 export function readU64(bytes: Uint8Array, at: number): number {
@@ -83,7 +112,7 @@ export function checkRecord(bytes: Uint8Array, at: number, available: number): n
   if (length < EVENT_OVERHEAD || length > MAX_RECORD) return -1;
   if (available < length) return 0;
   const kind = bytes[at + KIND];
-  if (kind !== EVENT && kind !== MARK) return -1;
+  if (kind !== EVENT && kind !== MARK && kind !== URGENT) return -1;
   return crc32(bytes, at, at + length - 4) === readU32(bytes, at + length - 4) ? length : -1;
 }
 
@@ -95,6 +124,8 @@ export interface Mark {
   readonly counters: readonly Float64Array[];
   /** One vector per channel of the segment's header, if it names any. */
   readonly outcomes: readonly Float64Array[];
+  /** The last committed sequence of each journal of the header, if it names any. */
+  readonly sequences: Float64Array;
 }
 
 /** Writes a commit mark at `at`; returns its length. */
@@ -104,8 +135,9 @@ export function writeMark(bytes: Uint8Array, at: number, mark: Mark): number {
   writeU64(bytes, at + SEQUENCE, mark.sequence);
   writeU64(bytes, at + BATCH, mark.batch);
   new DataView(bytes.buffer, bytes.byteOffset).setFloat64(at + TIME, mark.time);
-  const end = writeVectors(bytes, at + VECTORS, mark.counters);
-  const length = writeVectors(bytes, end, mark.outcomes) + 4 - at;
+  let end = writeVectors(bytes, at + VECTORS, mark.counters);
+  end = writeVectors(bytes, end, mark.outcomes);
+  const length = writeVectors(bytes, end, [mark.sequences]) + 4 - at;
   sealRecord(bytes, at, length, MARK);
   return length;
 }
@@ -136,17 +168,23 @@ function readVectors(bytes: Uint8Array, at: number): [vectors: Float64Array[], e
   return [vectors, at + 4 + 8 * count * width];
 }
 
-/** Reads the commit mark at `at`, which `checkRecord` has found whole. */
+/** Reads the commit mark at `at`, which `checkRecord` has found whole; an older one has less. */
 export function readMark(bytes: Uint8Array, at: number): Mark {
-  const [counters, end] = readVectors(bytes, at + VECTORS);
-  const isLast = end >= at + readU32(bytes, at + LENGTH) - 4;
-  const [outcomes] = isLast ? [[]] : readVectors(bytes, end);
+  const last = at + readU32(bytes, at + LENGTH) - 4;
+  const groups: Float64Array[][] = [];
+  for (let from = at + VECTORS; from < last;) {
+    const [vectors, end] = readVectors(bytes, from);
+    groups.push(vectors);
+    from = end;
+  }
+  const [counters = [], outcomes = [], sequences = []] = groups;
   return {
     sequence: readU64(bytes, at + SEQUENCE),
     batch: readU64(bytes, at + BATCH),
     time: new DataView(bytes.buffer, bytes.byteOffset).getFloat64(at + TIME),
     counters,
     outcomes,
+    sequences: sequences[0] ?? new Float64Array(),
   };
 }
 

@@ -8,9 +8,7 @@ import { join } from 'node:path';
 import {
   BATCH_BYTES,
   checkRecord,
-  EVENT,
-  KIND,
-  MARK,
+  isEvent,
   readU64,
   SEQUENCE,
   type SegmentHeader,
@@ -28,14 +26,17 @@ export interface Position {
 /** Up to this many records are delivered at once. */
 export const MAX_RECORDS = 16 * 1024;
 
+/** Bytes that are looked at, one amount after the other: behind the last mark is room, or nothing. */
+const READS = [4096, 128 * 1024, 4 * BATCH_BYTES];
+
 /** A directory's time stands still for a tick of the kernel's clock: it says nothing so soon, ms. */
 const CLOCK_GRAIN = 100;
 
 export class JournalReader {
   /** Records that retention deleted before they were read. */
   expired = 0;
-  /** Times that the journal had lost, by a power cut, a tail that was read already. */
-  rewinds = 0;
+  /** Records that were read already when a power cut took them back from the journal. */
+  rewound = 0;
   /** The delivered records: `buffer` holds them, `offsets` says where each begins. */
   readonly buffer = Buffer.allocUnsafe(4 * BATCH_BYTES);
   readonly offsets = new Int32Array(MAX_RECORDS);
@@ -87,6 +88,14 @@ export class JournalReader {
     }
   }
 
+  /** Whether anything stands behind what was delivered, committed or not. */
+  get hasMore(): boolean {
+    if (this.#fd < 0) return listSegments(this.#directory).length > 0;
+    const start = Buffer.alloc(4);
+    const filled = readSync(this.#fd, start, 0, start.length, this.#position);
+    return (filled === start.length && start.readUInt32BE() !== 0) || this.#next() !== undefined;
+  }
+
   close(): void {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
@@ -95,25 +104,28 @@ export class JournalReader {
   #readSegment(): number {
     const { buffer, offsets } = this;
     for (;;) {
-      const filled = readSync(this.#fd, buffer, 0, buffer.length, this.#position);
+      let filled = 0;
       let at = 0;
       let found = 0;
       let count = 0;
       let marked = 0;
       let sequence = this.#sequence;
-      while (found < MAX_RECORDS) {
-        const length = checkRecord(buffer, at, filled - at);
-        if (length <= 0) break;
-        if (buffer[at + KIND] === EVENT) {
-          sequence = readU64(buffer, at + SEQUENCE);
-          // A record at or below the cursor was read before this reader began.
-          if (sequence > this.#sequence) offsets[found++] = at;
-        } else if (buffer[at + KIND] === MARK) {
-          count = found;
-          marked = at + length;
-          this.#sequence = Math.max(this.#sequence, sequence);
+      for (const size of READS) {
+        filled += readSync(this.#fd, buffer, filled, size - filled, this.#position + filled);
+        let length = 0;
+        while (found < MAX_RECORDS && (length = checkRecord(buffer, at, filled - at)) > 0) {
+          if (isEvent(buffer, at)) {
+            sequence = readU64(buffer, at + SEQUENCE);
+            // A record at or below the cursor was read before this reader began.
+            if (sequence > this.#sequence) offsets[found++] = at;
+          } else {
+            count = found;
+            marked = at + length;
+            this.#sequence = Math.max(this.#sequence, sequence);
+          }
+          at += length;
         }
-        at += length;
+        if (filled < size || length < 0 || found === MAX_RECORDS) break;
       }
       // What stands beyond the mark is read again: it may be cut away before it is committed.
       this.#position += marked;
@@ -122,7 +134,7 @@ export class JournalReader {
   }
 
   #open(): boolean {
-    const segments = sortSegments(readdirSync(this.#directory));
+    const segments = listSegments(this.#directory);
     const rewound = segments.find(
       ({ epoch, first }) => epoch > this.#epoch && first <= this.#sequence,
     );
@@ -132,9 +144,9 @@ export class JournalReader {
 
   #next(): SegmentName | undefined {
     const now = Date.now();
-    const { mtimeMs } = statSync(this.#directory);
+    const mtimeMs = statSync(this.#directory, { throwIfNoEntry: false })?.mtimeMs ?? NaN;
     if (mtimeMs === this.#listed) return undefined;
-    const next = sortSegments(readdirSync(this.#directory)).find(
+    const next = listSegments(this.#directory).find(
       ({ epoch, first }) =>
         epoch > this.#segment!.epoch ||
         (epoch === this.#segment!.epoch && first > this.#segment!.first),
@@ -161,11 +173,21 @@ export class JournalReader {
       this.expired += segment.first - this.#sequence - 1;
       this.#sequence = segment.first - 1;
     } else if (segment.epoch > this.#epoch && segment.first <= this.#sequence) {
-      this.rewinds++;
+      this.rewound += this.#sequence - (segment.first - 1);
       this.#sequence = segment.first - 1;
     }
     this.#epoch = segment.epoch;
     return true;
+  }
+}
+
+/** None where there is no directory: the writer has not been there yet. */
+function listSegments(directory: string): SegmentName[] {
+  try {
+    return sortSegments(readdirSync(directory));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
 

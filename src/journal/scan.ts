@@ -1,11 +1,9 @@
-/** Walks a segment file from its start to its last commit mark. */
+/** Walks a segment file: to its last commit mark, and over the whole records that stand behind it. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import {
   checkRecord,
-  EVENT,
-  KIND,
+  isEvent,
   type Mark,
-  MARK,
   MAX_HEADER,
   MAX_RECORD,
   parseHeader,
@@ -23,6 +21,9 @@ export interface Scan {
   readonly mark: Mark | undefined;
   /** Event records before the last mark. */
   readonly records: number;
+  /** Sequence of the last whole record, marked or not, and where it ends. */
+  readonly last: number;
+  readonly end: number;
 }
 
 /** Reads the header of an open segment; undefined while it is torn. */
@@ -36,6 +37,7 @@ export function readHeader(fd: number) {
 /**
  * Scans one segment.
  *
+ * @param until the last sequence to look at
  * @param visit is called for each event record and mark before the last mark, in order
  * @returns undefined if the header is torn
  * @throws Error of the file system
@@ -43,6 +45,7 @@ export function readHeader(fd: number) {
 export function scanSegment(
   path: string,
   visit?: (bytes: Uint8Array, at: number, length: number) => void,
+  until = Infinity,
 ): Scan | undefined {
   const fd = openSync(path, 'r');
   try {
@@ -56,6 +59,7 @@ export function scanSegment(
     let records = 0;
     let uncommitted = 0;
     let last = start.header.first - 1;
+    let end = start.length;
     let waiting: Uint8Array[] = [];
     for (;;) {
       const filled = readSync(fd, buffer, 0, buffer.length, position);
@@ -63,12 +67,12 @@ export function scanSegment(
       let length = 0;
       while ((length = checkRecord(buffer, at, filled - at)) > 0) {
         const sequence = readU64(buffer, at + SEQUENCE);
-        if (buffer[at + KIND] === EVENT) {
-          if (sequence !== last + 1) break;
+        if (isEvent(buffer, at)) {
+          if (sequence !== last + 1 || sequence > until) break;
           last = sequence;
           uncommitted++;
           if (visit) waiting.push(Uint8Array.from(buffer.subarray(at, at + length)));
-        } else if (buffer[at + KIND] === MARK) {
+        } else {
           if (sequence !== last) break;
           mark = readMark(buffer, at);
           committed = position + at + length;
@@ -81,11 +85,12 @@ export function scanSegment(
           }
         }
         at += length;
+        end = position + at;
       }
       position += at;
       if (at === 0 || length < 0) break;
     }
-    return { header: start.header, committed, size, mark, records };
+    return { header: start.header, committed, size, mark, records, last, end };
   } finally {
     closeSync(fd);
   }

@@ -6,45 +6,47 @@
  */
 import {
   closeSync,
+  fdatasync,
   fdatasyncSync,
-  fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
-  readdirSync,
   rmSync,
-  statSync,
-  truncateSync,
-  unlinkSync,
-  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { MAX_BODY, writeU16 } from '../event/layout.js';
+import { syncDirectory, writeAll } from './file.js';
 import {
+  AFTER,
   BATCH_BYTES,
   BODY,
   EVENT,
-  EVENT_OVERHEAD,
   formatHeader,
+  type Lane,
   type Mark,
   MAX_RECORD,
   RULE,
   sealRecord,
-  type SegmentName,
   segmentName,
   SEQUENCE,
-  sortSegments,
   SOURCE,
+  URGENT,
+  URGENT_BODY,
   writeMark,
   writeU64,
 } from './format.js';
-import { type Scan, scanSegment } from './scan.js';
+import { type Found, inspectJournal, mendJournal, type Mended, type Standing } from './recovery.js';
+import { Spare } from './spare.js';
 
 /** A frame's worth of records, the shortest lines of all, comes on top of that. */
 const BUFFER_BYTES = 2 * BATCH_BYTES;
+/** Segments that are filled faster than this, ms, are begun without room taken ahead. */
+const UNHURRIED = 2000;
 
 export interface JournalOptions {
   readonly channel: string;
+  /** Routine, if it is not said. */
+  readonly lane?: Lane;
   readonly sources: readonly string[];
   readonly rules: readonly string[];
   /** Names of the numbers in a counter vector. */
@@ -52,26 +54,26 @@ export interface JournalOptions {
   /** All channels of the gate, and names of the numbers in their vectors. */
   readonly channels?: readonly string[];
   readonly outcomes?: readonly string[];
+  /** Names of all journals of the gate. */
+  readonly journals?: readonly string[];
   /** A segment is closed when it has grown to this many bytes. */
   readonly segmentBytes: number;
-  /** Whole segments are deleted, oldest first, beyond this size in bytes or age in ms. */
-  readonly retain: { readonly size: number; readonly age: number };
-}
-
-/** What the journal's last mark said when it was opened. */
-export interface Recovery {
-  readonly sources: readonly string[];
-  readonly counters: readonly string[];
-  readonly channels: readonly string[];
-  readonly outcomes: readonly string[];
-  readonly mark: Mark | undefined;
-  /** Bytes after the last mark, cut away. */
-  readonly cut: number;
+  /**
+   * Whole segments are deleted, oldest first, beyond this age in ms, or this size in bytes, which may
+   * depend on what another journal takes.
+   */
+  readonly retain: { readonly size: number | (() => number); readonly age: number };
+  /** Called when a segment has been begun, instead of `expire`. */
+  readonly begun?: (now: number) => void;
 }
 
 export class JournalWriter {
-  readonly recovery: Recovery;
-  readonly buffer = Buffer.allocUnsafe(BUFFER_BYTES + MAX_BODY + EVENT_OVERHEAD);
+  /** What was done to the journal when it was opened. */
+  readonly mended: Mended;
+  readonly buffer = Buffer.allocUnsafe(BUFFER_BYTES + MAX_BODY + URGENT_BODY + 4);
+  readonly #kind: number;
+  readonly #body: number;
+  readonly #spare: Spare;
   readonly #directory: string;
   readonly #options: JournalOptions;
   #epoch: number;
@@ -83,36 +85,58 @@ export class JournalWriter {
   /** Records committed in this segment, and when it was begun. */
   #records = 0;
   #begun = 0;
+  #opened = 0;
   #name = '';
   #committed = 0;
   #filled = 0;
   #flushed = 0;
   #pending = 0;
+  /** The last mark commits records, and no batch has come since that would have made it durable. */
+  #unsynced = false;
+  /** Bytes of a mark. */
+  #marked = 0;
   #sequence: number;
   #rules: readonly string[];
   /** The segment's header names other rules than those of the records to come. */
   #outdated = false;
 
-  private constructor(directory: string, options: JournalOptions, found: Found) {
+  private constructor(directory: string, options: JournalOptions, epoch: number, mended: Mended) {
+    const urgent = options.lane === 'urgent';
     this.#directory = directory;
     this.#options = options;
+    this.#kind = urgent ? URGENT : EVENT;
+    this.#body = urgent ? URGENT_BODY : BODY;
+    this.#spare = new Spare(directory, options.segmentBytes);
     this.#rules = options.rules;
-    this.#epoch = found.epoch;
-    this.#sequence = found.sequence;
-    this.recovery = found.recovery;
-    this.#closed = found.closed;
+    this.#epoch = epoch;
+    this.#sequence = mended.sequence;
+    this.mended = mended;
+    this.#closed = [...mended.closed];
   }
 
   /**
-   * Opens a channel's directory for writing: cuts what has no mark and begins a new segment.
+   * Opens a journal's directory for writing: cuts what has no mark and begins a new segment.
    *
+   * @param found what inspectJournal found there
+   * @param standing what the newest mark of all journals says of this one
    * @throws Error of the file system
    */
-  static open(directory: string, options: JournalOptions): JournalWriter {
-    mkdirSync(directory, { recursive: true, mode: 0o755 });
-    const writer = new JournalWriter(directory, options, recover(directory));
+  static open(
+    directory: string,
+    options: JournalOptions,
+    found: Found = JournalWriter.inspect(directory),
+    standing?: Standing,
+  ): JournalWriter {
+    const mended = mendJournal(found, standing);
+    const writer = new JournalWriter(directory, options, found.epoch + 1, mended);
     writer.#beginSegment();
     return writer;
+  }
+
+  /** Makes a journal's directory, if there is none, and looks at what it holds. */
+  static inspect(directory: string): Found {
+    mkdirSync(directory, { recursive: true, mode: 0o755 });
+    return inspectJournal(directory);
   }
 
   /** Records that the next mark will commit. */
@@ -131,12 +155,17 @@ export class JournalWriter {
 
   /** Where the body of the next record goes in `buffer`; there is room for MAX_BODY bytes. */
   get bodyAt(): number {
-    return this.#filled + BODY;
+    return this.#filled + this.#body;
   }
 
-  /** Completes the record whose body of `length` bytes stands at `bodyAt`. */
-  append(length: number, source: number, rule: number): void {
+  /**
+   * Completes the record whose body of `length` bytes stands at `bodyAt`.
+   *
+   * @param after in the urgent lane, the routine lane's last sequence
+   */
+  append(length: number, source: number, rule: number, after = 0): void {
     const at = this.#filled;
+    const whole = this.#body + length + 4;
     const buffer = this.buffer;
     buffer[at + 5] = 0;
     writeU16(buffer, at + SOURCE, source);
@@ -144,8 +173,9 @@ export class JournalWriter {
     writeU16(buffer, at + RULE, rule);
     buffer[at + RULE + 2] = 0;
     buffer[at + RULE + 3] = 0;
-    sealRecord(buffer, at, EVENT_OVERHEAD + length, EVENT);
-    this.#filled = at + EVENT_OVERHEAD + length;
+    if (this.#kind === URGENT) writeU64(buffer, at + AFTER, after);
+    sealRecord(buffer, at, whole, this.#kind);
+    this.#filled = at + whole;
     this.#pending++;
   }
 
@@ -169,7 +199,9 @@ export class JournalWriter {
    * @throws Error of the file system; then `rollback` is the only way on
    */
   flush(): void {
-    const full = this.#committed >= this.#options.segmentBytes;
+    const { segmentBytes } = this.#options;
+    // A batch that would outgrow a segment's room begins the next one, whose room may be there.
+    const full = this.#records > 0 && this.#committed + this.#filled + this.#marked > segmentBytes;
     if (this.#fd >= 0 && (full || this.#outdated)) this.#endSegment();
     if (this.#fd < 0) this.#beginSegment();
     if (this.#filled === 0) return;
@@ -188,14 +220,17 @@ export class JournalWriter {
     time: number,
     counters: readonly Float64Array[],
     outcomes: readonly Float64Array[] = [],
+    sequences: Float64Array = new Float64Array(),
   ): void {
-    const mark = { sequence: this.#sequence, batch, time, counters, outcomes };
+    const mark: Mark = { sequence: this.#sequence, batch, time, counters, outcomes, sequences };
     const length = writeMark(this.#mark, 0, mark);
+    this.#marked = length;
     // A mark without records takes the place of one like it: a quiet channel's journal stays.
     const idle = this.#pending === 0;
     const at = idle && this.#idleMark >= 0 ? this.#idleMark : this.#committed + this.#flushed;
     writeAll(this.#fd, this.#mark, length, at);
     this.#idleMark = idle ? at : -1;
+    this.#unsynced = !idle;
     this.#records += this.#pending;
     this.#committed = at + length;
     this.#filled = this.#flushed = this.#pending = 0;
@@ -210,6 +245,22 @@ export class JournalWriter {
     return count;
   }
 
+  /** Makes the last mark durable, in the background: the next batch would do it, if one came. */
+  syncMark(): void {
+    if (this.#fd < 0 || !this.#unsynced) return;
+    this.#unsynced = false;
+    fdatasync(this.#fd, () => undefined);
+  }
+
+  /**
+   * Takes room for the next segment ahead, if this one is not filled in a hurry.
+   *
+   * @param now of performance.now()
+   */
+  prepare(now: number): void {
+    if (this.#records > 0 && now - this.#opened > UNHURRIED) void this.#spare.prepare(now);
+  }
+
   /**
    * Deletes whole segments beyond the retained size or age, to a quarter of that age; never the one
    * that holds the last mark, and with it the counters of record.
@@ -217,17 +268,24 @@ export class JournalWriter {
    * @throws Error of the file system
    */
   expire(now: number): void {
-    const { size, age } = this.#options.retain;
+    const { age, size } = this.#options.retain;
+    const most = typeof size === 'number' ? size : size();
     // So that its events can be deleted when their time has come, though no others follow.
     if (this.#records > 0 && this.#pending === 0 && now - this.#begun > age / 4) this.#endSegment();
     const kept = this.#records > 0 || this.#idleMark >= 0 ? 0 : 1;
-    let total = this.#committed + this.#closed.reduce((sum, { bytes }) => sum + bytes, 0);
     for (; this.#closed.length > kept; this.#closed.shift()) {
       const oldest = this.#closed[0]!;
-      if (total <= size && now - oldest.ended <= age) break;
+      if (this.bytes <= most && now - oldest.ended <= age) break;
       rmSync(join(this.#directory, oldest.name), { force: true });
-      total -= oldest.bytes;
     }
+  }
+
+  /** What it takes of the disk when its segment is full, and the next one has its room. */
+  get bytes(): number {
+    const { segmentBytes } = this.#options;
+    const used = this.#records > 0 || this.#pending > 0;
+    const current = used ? Math.max(this.#committed, segmentBytes) + segmentBytes : 0;
+    return this.#closed.reduce((sum, { bytes }) => sum + bytes, current || this.#committed);
   }
 
   close(): void {
@@ -241,7 +299,9 @@ export class JournalWriter {
     if (segmentName(first, this.#epoch) === this.#name) this.#epoch++;
     const header = this.#header(first, this.#rules);
     const name = segmentName(first, this.#epoch);
-    const fd = openSync(join(this.#directory, name), 'w', 0o644);
+    const path = join(this.#directory, name);
+    const prepared = this.#spare.become(path);
+    const fd = openSync(path, prepared ? 'r+' : 'w', 0o644);
     try {
       writeAll(fd, header, header.length, 0);
       fdatasyncSync(fd);
@@ -255,14 +315,18 @@ export class JournalWriter {
     this.#name = name;
     this.#committed = header.length;
     this.#begun = Date.now();
-    this.expire(this.#begun);
+    this.#opened = performance.now();
+    if (this.#options.begun) this.#options.begun(this.#begun);
+    else this.expire(this.#begun);
   }
 
   #header(first: number, rules: readonly string[]): Buffer {
-    const { channel, sources, counters, channels = [], outcomes = [] } = this.#options;
+    const { channel, lane = 'routine', sources, counters } = this.#options;
+    const { channels = [], outcomes = [], journals = [] } = this.#options;
     return formatHeader({
       version: 1,
       channel,
+      lane,
       epoch: this.#epoch,
       first,
       created: Date.now(),
@@ -271,10 +335,12 @@ export class JournalWriter {
       counters,
       channels,
       outcomes,
+      journals,
     });
   }
 
   #endSegment(): void {
+    ftruncateSync(this.#fd, this.#committed);
     fdatasyncSync(this.#fd);
     closeSync(this.#fd);
     this.#fd = -1;
@@ -282,73 +348,5 @@ export class JournalWriter {
     this.#committed = 0;
     this.#idleMark = -1;
     this.#records = 0;
-  }
-}
-
-interface Found {
-  readonly epoch: number;
-  readonly sequence: number;
-  readonly recovery: Recovery;
-  readonly closed: { name: string; bytes: number; ended: number }[];
-}
-
-/** Cuts every segment of the last epoch back to its last mark and drops those without one. */
-function recover(directory: string): Found {
-  const segments = sortSegments(readdirSync(directory));
-  const lastEpoch = segments.at(-1)?.epoch ?? 0;
-  let sequence = 0;
-  let cut = 0;
-  let newest: Scan | undefined;
-  const closed: Found['closed'] = [];
-  for (const segment of segments) {
-    const path = join(directory, segment.name);
-    if (segment.epoch < lastEpoch) {
-      const { size, mtimeMs } = statSync(path);
-      closed.push({ name: segment.name, bytes: size, ended: mtimeMs });
-      continue;
-    }
-    const scan = scanSegment(path);
-    cut += scan ? scan.size - scan.committed : statSync(path).size;
-    if (scan?.mark) {
-      newest = scan;
-      sequence = scan.mark.sequence;
-      if (scan.committed < scan.size) truncateSync(path, scan.committed);
-      closed.push({ name: segment.name, bytes: scan.committed, ended: statSync(path).mtimeMs });
-    } else unlinkSync(path);
-  }
-  newest ??= lastMarked(directory, segments);
-  sequence = Math.max(sequence, newest?.mark?.sequence ?? (segments.at(-1)?.first ?? 1) - 1);
-  const recovery = {
-    sources: newest?.header.sources ?? [],
-    counters: newest?.header.counters ?? [],
-    channels: newest?.header.channels ?? [],
-    outcomes: newest?.header.outcomes ?? [],
-    mark: newest?.mark,
-    cut,
-  };
-  return { epoch: lastEpoch + 1, sequence, recovery, closed };
-}
-
-/** The newest segment of an earlier epoch that holds a mark. */
-function lastMarked(directory: string, segments: readonly SegmentName[]): Scan | undefined {
-  for (const { name, epoch } of segments.toReversed()) {
-    if (epoch === segments.at(-1)?.epoch) continue;
-    const scan = scanSegment(join(directory, name));
-    if (scan?.mark) return scan;
-  }
-  return undefined;
-}
-
-function writeAll(fd: number, bytes: Uint8Array, length: number, position: number): void {
-  let done = 0;
-  while (done < length) done += writeSync(fd, bytes, done, length - done, position + done);
-}
-
-function syncDirectory(directory: string): void {
-  const fd = openSync(directory, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -63,10 +63,7 @@ export class Confines {
           ...this.#config.channels.map((_, channel) => this.state.journal(channel).writable()),
         ];
       case 'upper':
-        return [
-          this.state.journal(this.channelOf(index)).readOnly(),
-          this.state.upper(index).writable(),
-        ];
+        return [this.state.journal(this.channelOf(index)).readOnly()];
     }
   }
 }

@@ -19,7 +19,7 @@ import { compileFilter } from './filters.js';
 import { Process } from './process.js';
 import { type Peer, PERL, receiver } from './receive.js';
 import { bubblewrap, type Mount, plainCommand, type Program, sealedProgram } from './sandbox.js';
-import { checkGrants, type Role, ROLES } from './table.js';
+import { checkGrants, type Role, ROLES, SURROUNDINGS } from './table.js';
 import { boundView, plainView, type View } from './view.js';
 
 /** What a process is started with. */
@@ -56,6 +56,15 @@ function dropTo(uid: number, gid: number, command: readonly string[]): [string, 
     ...['--inh-caps=-all', '--bounding-set=-all', '--'],
     ...command,
   ];
+}
+
+const PRLIMIT = '/usr/bin/prlimit';
+
+/** What it may write to cannot grow beyond a bound: a hostile process must not fill the gate's disk. */
+function bounded(role: Role, command: readonly string[]): [string, ...string[]] {
+  const { fileSize } = SURROUNDINGS[role];
+  if (fileSize === undefined) return command as [string, ...string[]];
+  return [PRLIMIT, `--fsize=${fileSize}:${fileSize}`, '--', ...command];
 }
 
 /** A worker whose connection has been sent to it begins by taking it in, under its own user. */
@@ -153,7 +162,7 @@ export class Launcher {
       stdio[FD.handles] = 'pipe';
     }
     if (!this.sealed) {
-      const command = received(start, [...plainCommand(role), ...args]);
+      const command = bounded(role, received(start, [...plainCommand(role), ...args]));
       const [file, rest] = withParent(command, 'KILL');
       return new Process(this.#spawn([file, ...rest], stdio, dials), false);
     }
@@ -190,7 +199,7 @@ export class Launcher {
       [...program.mounts, ...mounts],
       { ...ENVIRONMENT, ...(dials ? CHANNEL : {}) },
     );
-    const inner = received(start, sandbox);
+    const inner = bounded(role, received(start, sandbox));
     return isRoot() ? dropTo(uid, gid, inner) : inner;
   }
 

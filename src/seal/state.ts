@@ -31,7 +31,6 @@ export class Part {
 export class State {
   readonly gate: Part;
   readonly #journals: readonly Part[];
-  readonly #uppers: readonly Part[];
 
   /** @throws Error of the file system */
   constructor(config: Config, launcher: Launcher) {
@@ -46,23 +45,18 @@ export class State {
     };
     const gate = uidOf(config, 'gate');
     this.gate = make(gate, gate, 0o700, 'gate');
-    this.#journals = config.channels.map(({ name }, i) =>
+    this.#journals = config.channels.map(({ name }, i) => {
       // Its files are readable for whoever may enter it: the gate, and the channel's readers.
-      make(gate, gidOf(config, i), 0o750, 'journal', name),
-    );
-    this.#uppers = config.uppers.map(({ name, channel }, i) => {
-      const group = config.channels.findIndex((each) => each.name === channel);
-      return make(uidOf(config, 'upper', i), gidOf(config, group), 0o700, 'upper', name);
+      make(gate, gidOf(config, i), 0o750, 'journal', name, 'urgent');
+      return make(gate, gidOf(config, i), 0o750, 'journal', name);
     });
+    // An upper's files are handed to it open.
+    for (const { name } of config.uppers) make(0, 0, 0o700, 'upper', name);
   }
 
   /** Of a channel, by its place in the configuration. */
   journal(channel: number): Part {
     return this.#journals[channel]!;
-  }
-
-  upper(index: number): Part {
-    return this.#uppers[index]!;
   }
 }
 
@@ -71,7 +65,9 @@ export class State {
  * right owner is left as it is: that takes no right but that to change owners.
  */
 function own(path: string, uid: number, gid: number, mode: number): void {
-  const { uid: owner, gid: group, mode: bits } = lstatSync(path);
+  const found = lstatSync(path);
+  const { uid: owner, gid: group, mode: bits } = found;
+  if (!found.isDirectory()) throw new Error(`${path} is not a directory`);
   if (owner === uid && group === gid && (bits & 0o7777) === mode) return;
   for (const name of readdirSync(path)) lchownSync(join(path, name), uid, gid);
   // While it is still this user's own.

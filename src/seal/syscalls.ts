@@ -143,6 +143,7 @@ const TABLE = {
   fsync: [74, 82],
   ftruncate: [77, 46],
   fallocate: [285, 47],
+  statfs: [137, 43],
   rename: [82, undefined],
   renameat: [264, 38],
   renameat2: [316, 276],

@@ -17,6 +17,10 @@ export type Grant =
   | 'key' // read-only file
   | 'ca' // read-only file
   | 'cert' // read-only file
+  | 'lock' // read-write file, empty but for a number
+  | 'status' // read-write file
+  | 'cursor' // read-write file
+  | 'rejects' // two read-write files
   | 'pipe-out' // write end of the pipe to the gate
   | 'pipes-in' // read ends of the pipes from the valves
   | 'messages'; // of src/wire/handover.ts, with the supervisor; and the way out for connections
@@ -24,10 +28,13 @@ export type Grant =
 const TABLE: Readonly<Record<Role, readonly Grant[]>> = {
   lower: ['settings', 'password', 'messages'],
   valve: ['socket', 'pipe-out'],
-  gate: ['settings', 'policies', 'pipes-in'],
+  gate: ['settings', 'policies', 'pipes-in', 'lock'],
   checker: ['settings'],
   dial: ['settings', 'messages'],
-  upper: ['socket', 'settings', 'password', 'key', 'ca', 'cert'],
+  upper: [
+    ...(['socket', 'settings', 'password', 'key', 'ca', 'cert'] as const),
+    ...(['lock', 'status', 'cursor', 'rejects'] as const),
+  ],
 };
 
 /** All that are started in sandboxes. */
@@ -39,6 +46,8 @@ export interface Surroundings {
   readonly network: boolean;
   /** Packages of others: the valve's code needs none. */
   readonly packages: boolean;
+  /** Bytes to which it can make a file that it may write to; all that it has is open from the start. */
+  readonly fileSize?: number;
 }
 
 export const SURROUNDINGS: Readonly<Record<Role, Surroundings>> = {
@@ -47,23 +56,27 @@ export const SURROUNDINGS: Readonly<Record<Role, Surroundings>> = {
   gate: { network: false, packages: true },
   checker: { network: false, packages: true },
   dial: { network: true, packages: true },
-  upper: { network: false, packages: true },
+  upper: { network: false, packages: true, fileSize: 8 * 2 ** 20 },
 };
 
 /** Where each grant goes; a socket and the messages are no files. */
-const NUMBERS: Readonly<Partial<Record<Grant, number>>> = {
-  settings: FD.settings,
-  policies: FD.policies,
-  password: FD.password,
-  key: FD.key,
-  ca: FD.ca,
-  cert: FD.cert,
-  'pipe-out': FD.pipe,
+const NUMBERS: Readonly<Partial<Record<Grant, readonly number[]>>> = {
+  settings: [FD.settings],
+  policies: [FD.policies],
+  password: [FD.password],
+  key: [FD.key],
+  ca: [FD.ca],
+  cert: [FD.cert],
+  lock: [FD.lock],
+  status: [FD.status],
+  cursor: [FD.cursor],
+  rejects: [FD.rejects, FD.rejects + 1],
+  'pipe-out': [FD.pipe],
 };
 
 /** The descriptor numbers that a role's files and pipes have; the gate's pipes begin at FD.pipe. */
 export function numbersOf(role: Role): number[] {
-  return TABLE[role].flatMap((grant) => NUMBERS[grant] ?? []);
+  return TABLE[role].flatMap((grant) => [...(NUMBERS[grant] ?? [])]);
 }
 
 /**

@@ -154,7 +154,7 @@ class Examiner {
     const all = [
       state.gate.path,
       ...this.#config.channels.map((_, i) => state.journal(i).path),
-      ...this.#config.uppers.map((_, i) => state.upper(i).path),
+      ...this.#config.uppers.map(({ name }) => join(this.#config.state, 'upper', name)),
     ];
     const { lowers, uppers, file } = this.#config;
     const secrets = [

@@ -82,6 +82,11 @@ export class Link {
     this.#worker?.kill('SIGTERM');
   }
 
+  /** Has the connection made anew, in good order. */
+  renew(): void {
+    this.#worker?.kill('SIGTERM');
+  }
+
   get processes(): Process[] {
     return [this.#dialler, this.#worker].filter((child) => child !== undefined);
   }

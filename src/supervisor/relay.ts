@@ -1,15 +1,15 @@
 /** The relay as the supervisor sees it: pipes, one gate, and a link for each lower and each upper. */
 import { randomInt } from 'node:crypto';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Checked, scopeOfConfig } from '../config/check.js';
-import type { Config, FileReference, LowerConfig, UpperConfig } from '../config/config.js';
+import type { Config, LowerConfig, UpperConfig } from '../config/config.js';
 import { openSecret } from '../config/secret.js';
 import { type Bundle, type PolicyText, writeBundles } from '../wire/bundle.js';
-import { replaceJson } from '../wire/file.js';
 import { lockFile } from '../wire/lock.js';
 import type { Logger } from '../wire/log.js';
 import { FD } from '../wire/fd.js';
+import { openStatus, StatusFile } from '../wire/status.js';
 import {
   type CheckerSettings,
   type DialSettings,
@@ -24,13 +24,16 @@ import { Launcher, type Start } from '../seal/launch.js';
 import { makePipes, type Pipe } from '../seal/pipes.js';
 import type { Process } from '../seal/process.js';
 import type { Role } from '../seal/table.js';
-import { openBoth, openOnce } from './handed.js';
+import { Credentials } from './credentials.js';
+import { openAll, openBoth, openOnce, upperFiles } from './handed.js';
 import { Link } from './link.js';
 import { collectLog } from './logs.js';
 import { Reload, Verdicts } from './reload.js';
 import { readUsage } from './usage.js';
 
 const STATUS_EVERY = 500;
+/** Processes of a supervisor that was killed may hold what is theirs for this many ms. */
+const LOCK_PATIENCE = 5000;
 /** A gate that died is started anew after this many ms. */
 const GATE_RESTART = 250;
 /** Policies kept for a gate that cannot load newer ones. */
@@ -39,6 +42,8 @@ const MAX_BUNDLES = 4;
 const GRACE = 5000;
 /** Between two looks at the machine's name resolution, ms. */
 const NAMES_EVERY = 2000;
+/** Between two looks at the files of certificates, ms. */
+const CERTIFICATES_EVERY = 1000;
 
 export class Relay {
   readonly #config: Config;
@@ -48,6 +53,8 @@ export class Relay {
   readonly #confines: Confines;
   readonly #lowers: readonly Link[];
   readonly #uppers: readonly Link[];
+  /** Of each upper. */
+  readonly #credentials: readonly Credentials[];
   readonly #settings = new Map<string, number>();
   /** The policies in force: the supervisor rewrites what the gate can read only. */
   readonly #bundle: Pipe;
@@ -56,8 +63,10 @@ export class Relay {
   readonly #reload: Reload;
   readonly #running = new Map<Process, { process: Role; name?: string; started: number }>();
   readonly #started = Date.now();
+  #status: StatusFile | undefined;
   #gate: Process | undefined;
   #gateStarts = 0;
+  #gateFailure: string | undefined;
   #stopping = false;
 
   /** @throws Error of the file system, or if the state is in use: nothing has been started then */
@@ -67,6 +76,7 @@ export class Relay {
     const own = join(config.state, 'supervisor');
     mkdirSync(own, { recursive: true, mode: 0o700 });
     lockFile(join(own, 'lock'));
+    this.#awaitEarlier();
     const pipes = config.lowers.map(({ name }) => `pipe ${name}`);
     const logs = [
       'gate',
@@ -93,7 +103,32 @@ export class Relay {
       changed: () => this.#writeStatus(),
     });
     this.#lowers = config.lowers.map((lower, i) => this.#lowerLink(lower, i));
+    this.#credentials = config.uppers.map(
+      (upper) => new Credentials(upper, log.child({ link: `upper ${upper.name}` })),
+    );
     this.#uppers = config.uppers.map((upper, i) => this.#upperLink(upper, i));
+  }
+
+  /**
+   * What a killed supervisor's processes hold, they give up within moments of its death.
+   *
+   * @throws Error that names who holds it if they do not
+   */
+  #awaitEarlier(): void {
+    const { state, uppers } = this.#config;
+    const directories = ['gate', ...uppers.map(({ name }) => join('upper', name))];
+    const deadline = Date.now() + LOCK_PATIENCE;
+    for (const directory of directories) {
+      mkdirSync(join(state, directory), { recursive: true, mode: 0o700 });
+      for (let free = false; !free;) {
+        try {
+          closeSync(lockFile(join(state, directory, 'lock')));
+          free = true;
+        } catch (error) {
+          if (Date.now() > deadline) throw error;
+        }
+      }
+    }
   }
 
   start(): void {
@@ -101,6 +136,7 @@ export class Relay {
     for (const link of [...this.#lowers, ...this.#uppers]) link.start();
     setInterval(() => this.#writeStatus(), STATUS_EVERY);
     setInterval(() => this.#confines.refreshNames(), NAMES_EVERY);
+    setInterval(() => this.#refreshCertificates(), CERTIFICATES_EVERY);
     this.#writeStatus();
   }
 
@@ -228,25 +264,41 @@ export class Relay {
       })),
       directory: this.#confines.state.gate.path,
     };
+    const lock = lockFile(join(config.state, 'gate', 'lock'));
     const files: Record<number, number> = {
       [FD.settings]: this.#settingsFile('gate', { gate: settings }),
       [FD.policies]: this.#bundle.read,
+      [FD.lock]: lock,
     };
     config.lowers.forEach(({ name }, i) => {
       files[FD.pipe + i] = this.#pipe(`pipe ${name}`).read;
     });
-    const gate = this.#launch(undefined, { ...this.#confines.of('gate'), files });
+    const gate = this.#launch(undefined, { ...this.#confines.of('gate'), files }, [lock]);
     this.#gate = gate;
     this.#gateStarts++;
+    this.#gateFailure = undefined;
     gate.onGone((code, signal, error) => {
       this.#gate = undefined;
       if (this.#stopping) return;
       const what = error?.message ?? 'the gate died';
       this.#log.error({ event: 'died', code, signal }, `${what}: nothing goes out`);
-      setTimeout(() => {
-        if (!this.#stopping) this.#startGate();
-      }, GATE_RESTART);
+      this.#startGateLater();
     });
+  }
+
+  /** A gate that cannot be started, for want of descriptors for one, is tried again. */
+  #startGateLater(): void {
+    setTimeout(() => {
+      if (this.#stopping) return;
+      try {
+        this.#startGate();
+      } catch (error) {
+        const { message } = error as Error;
+        if (message !== this.#gateFailure) this.#log.error({ event: 'failure' }, message);
+        this.#gateFailure = message;
+        this.#startGateLater();
+      }
+    }, GATE_RESTART);
   }
 
   #lowerLink(lower: LowerConfig, index: number): Link {
@@ -277,16 +329,24 @@ export class Relay {
     );
   }
 
+  /** A connection that is up ends when what is outstanding is answered, and the next has the others. */
+  #refreshCertificates(): void {
+    const now = Date.now();
+    this.#credentials.forEach((credentials, i) => {
+      if (credentials.refresh(now)) this.#uppers[i]!.renew();
+    });
+  }
+
   #upperLink(upper: UpperConfig, index: number): Link {
-    const { name, channel, host, port, user, window, timestamps, tls } = upper;
+    const { name, channel, host, port, user, window, timestamps, drain, tls } = upper;
     const settings: UpperSettings = {
       name,
       channel,
       journal: this.#confines.state.journal(this.#confines.channelOf(index)).path,
-      directory: this.#confines.state.upper(index).path,
       user,
       window,
       timestamps,
+      drain,
       servername: tls.servername,
     };
     const dialSettings: DialSettings = { name, host, port };
@@ -301,16 +361,16 @@ export class Relay {
           };
           return this.#launch(name, { ...this.#confines.of('dial', index), files, dials: true });
         },
-        // Secrets and certificates are opened anew for each connection: a changed file counts.
         worker: (socket) => {
+          const { ca, cert, key } = this.#credentials[index]!.files;
           const opened = openAll({
+            // Opened anew for each connection: a changed file counts.
             [FD.password]: () => openSecret(upper.password.field, upper.password.path),
-            [FD.key]: () => openSecret(tls.key.field, tls.key.path),
-            [FD.ca]: () => openFile(tls.ca),
-            [FD.cert]: () => openFile(tls.cert),
+            ...upperFiles(join(this.#config.state, 'upper', name)),
           });
           const files = {
             ...opened,
+            ...{ [FD.ca]: ca, [FD.cert]: cert, [FD.key]: key },
             [FD.settings]: this.#settingsFile(`upper ${name}`, { upper: settings }),
           };
           const start = { ...this.#confines.of('upper', index), socket, files };
@@ -330,12 +390,14 @@ export class Relay {
       ),
     ];
     try {
-      replaceJson(join(this.#config.state, 'supervisor', 'status.json'), {
+      this.#status ??= new StatusFile(openStatus(join(this.#config.state, 'supervisor')));
+      this.#status.write({
         process: 'supervisor',
         time: Date.now(),
         config: resolve(this.#config.file),
         ...(this.#reload.status ? { reload: this.#reload.status } : {}),
         seals: describeSeals(this.#launcher.obstacle),
+        certificates: this.#credentials.flatMap(({ status }) => status),
         gate: { state: this.#gate ? 'up' : 'down', starts: this.#gateStarts },
         lowers: this.#lowers.map((link) => link.describe()),
         uppers: this.#uppers.map((link) => link.describe()),
@@ -344,25 +406,5 @@ export class Relay {
     } catch (error) {
       this.#log.debug({ err: error }, 'cannot write the status');
     }
-  }
-}
-
-/** Opens all or none. */
-function openAll(open: Readonly<Record<number, () => number>>): Record<number, number> {
-  const opened: Record<number, number> = {};
-  try {
-    for (const [fd, one] of Object.entries(open)) opened[Number(fd)] = one();
-    return opened;
-  } catch (error) {
-    for (const fd of Object.values(opened)) closeSync(fd);
-    throw error;
-  }
-}
-
-function openFile({ field, path }: FileReference): number {
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    throw field.error(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
   }
 }

@@ -1,12 +1,11 @@
 /**
- * How far an upper has come: a file of two slots, written in turn, so that a kill leaves one whole.
+ * How far an upper has come in each lane: a file of two slots, so that a kill leaves one whole.
  *
  * What was sent is noted before it is sent, so that a successor can say which sequences it resends.
  */
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
-import { crc32 } from '../journal/crc.js';
+import { type Lane, LANES } from '../journal/format.js';
+import { CURSOR_BYTES, Slots } from '../wire/slots.js';
 
-const SLOT = 128;
 const FIELDS = [
   'epoch',
   'sequence',
@@ -15,15 +14,14 @@ const FIELDS = [
   'refused',
   'expired',
   'resent',
-  'rewinds',
-  'stray',
-  'discarded',
+  'rewound',
 ] as const;
 
-/** Numbers that outlive a connection; `journalled = answered + refused + pending + expired`. */
+/** Numbers of a lane that outlive a connection. */
 export type Progress = Record<(typeof FIELDS)[number], number>;
 
-const MAGIC = 0x54474331; // TGC1
+/** Answers that answered nothing, and bytes that were no answers. */
+const COUNTS = ['stray', 'discarded'] as const;
 
 /** The progress of an upper that has sent nothing. */
 export function zeroProgress(): Progress {
@@ -37,48 +35,48 @@ export function zeroProgress(): Progress {
     refused: 0,
     expired: 0,
     resent: 0,
-    rewinds: 0,
-    /** Answers that answered nothing, and bytes that were no answers. */
-    stray: 0,
-    discarded: 0,
+    /** Done with, and then taken back from the journal by a power cut. */
+    rewound: 0,
   };
 }
 
 export class Cursor {
-  readonly progress = zeroProgress();
-  readonly #fd: number;
-  readonly #slot = Buffer.alloc(SLOT);
-  #writes = 0;
+  readonly lanes: Readonly<Record<Lane, Progress>> = {
+    routine: zeroProgress(),
+    urgent: zeroProgress(),
+  };
+  readonly counts: Record<(typeof COUNTS)[number], number> = { stray: 0, discarded: 0 };
+  readonly #slots: Slots;
+  readonly #numbers = new Float64Array(LANES.length * FIELDS.length + COUNTS.length);
+  readonly #bytes = new Uint8Array(this.#numbers.buffer);
 
-  /** @throws Error of the file system */
-  constructor(path: string) {
-    this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    const bytes = Buffer.alloc(2 * SLOT);
-    readSync(this.#fd, bytes, 0, bytes.length, 0);
-    for (const at of [0, SLOT]) {
-      const crc = bytes.readUInt32BE(at + SLOT - 4);
-      if (bytes.readUInt32BE(at) !== MAGIC || crc32(bytes, at, at + SLOT - 4) !== crc) continue;
-      const writes = bytes.readDoubleBE(at + 8);
-      if (writes <= this.#writes) continue;
-      this.#writes = writes;
-      FIELDS.forEach((field, i) => {
-        this.progress[field] = bytes.readDoubleBE(at + 16 + 8 * i);
-      });
+  /**
+   * @param fd of a file of openSlots
+   * @throws Error of the file system
+   */
+  constructor(fd: number) {
+    this.#slots = new Slots(fd, CURSOR_BYTES);
+    const { found } = this.#slots;
+    if (found?.length !== this.#bytes.length) return;
+    this.#bytes.set(found);
+    let at = 0;
+    for (const lane of LANES) {
+      for (const field of FIELDS) this.lanes[lane][field] = this.#numbers[at++]!;
     }
+    for (const field of COUNTS) this.counts[field] = this.#numbers[at++]!;
   }
 
   /** @throws Error of the file system */
   save(): void {
-    const slot = this.#slot;
-    this.#writes++;
-    slot.writeUInt32BE(MAGIC, 0);
-    slot.writeDoubleBE(this.#writes, 8);
-    FIELDS.forEach((field, i) => slot.writeDoubleBE(this.progress[field], 16 + 8 * i));
-    slot.writeUInt32BE(crc32(slot, 0, SLOT - 4), SLOT - 4);
-    writeSync(this.#fd, slot, 0, SLOT, (this.#writes % 2) * SLOT);
+    let at = 0;
+    for (const lane of LANES) {
+      for (const field of FIELDS) this.#numbers[at++] = this.lanes[lane][field];
+    }
+    for (const field of COUNTS) this.#numbers[at++] = this.counts[field];
+    this.#slots.save(this.#bytes);
   }
 
   close(): void {
-    closeSync(this.#fd);
+    this.#slots.close();
   }
 }

@@ -3,22 +3,24 @@
  *
  * HOLDS       the connection as descriptor 0, its TLS key and password
  * READS       its channel's journal, read-only; the answers of its upper server, bounded
- * WRITES      that connection; its own directory (cursor, rejects, status); its log
- * NEVER       has a network: it cannot dial anything, the lower server least of all
+ * WRITES      that connection; its own files, open from the start (cursor, rejects, status); its log
+ * NEVER       has a network: it cannot dial anything, the lower server least of all; opens a file to write
  * ON FAILURE  exits with a code that says why; the supervisor has dial connect again
  */
 import { watch } from 'node:fs';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
 import { connect } from 'node:tls';
+import { type Lane as LaneName, LANES, laneOf } from '../journal/format.js';
 import { JournalReader } from '../journal/reader.js';
 import { escapeText } from '../link/answers.js';
 import { type Cause, EXIT } from '../wire/exit.js';
-import { replaceJson } from '../wire/file.js';
 import { openLog } from '../wire/log.js';
 import { FD } from '../wire/fd.js';
+import { Rate } from '../wire/rate.js';
 import { takeSecret, takeSettings, takeText } from '../wire/settings.js';
+import { StatusFile } from '../wire/status.js';
 import { Cursor } from './cursor.js';
+import { Lane } from './lane.js';
 import { Rejects } from './rejects.js';
 import { Sender } from './sender.js';
 import { UpperSession } from './session.js';
@@ -38,14 +40,22 @@ const settings = takeSettings('upper');
 const password = takeSecret(FD.password);
 const key = takeText(FD.key);
 const log = openLog('upper', settings.name);
-const cursor = new Cursor(join(settings.directory, 'cursor'));
-const rejects = new Rejects(settings.directory);
-const { progress } = cursor;
-const { stray, discarded } = progress;
-const reader = new JournalReader(settings.journal, progress);
+const cursor = new Cursor(FD.cursor);
+const rejects = new Rejects([FD.rejects, FD.rejects + 1]);
+const status = new StatusFile(FD.status);
+const { stray, discarded } = cursor.counts;
+const directories = LANES.map((name) => laneOf(settings.journal, name));
+const lane = (name: LaneName): Lane => {
+  const progress = cursor.lanes[name];
+  return new Lane(name, new JournalReader(laneOf(settings.journal, name), progress), progress);
+};
+const lanes = { routine: lane('routine'), urgent: lane('urgent') };
+const rate = new Rate();
 const started = Date.now();
 let ending: Cause | undefined;
 let unrecorded = false;
+/** When the server's certificate expires, ms since 1970. */
+let peerExpires: number | undefined;
 
 function end(cause: Cause, text?: string): void {
   if (ending !== undefined) return;
@@ -67,25 +77,28 @@ const socket = connect({
   maxVersion: 'TLSv1.3',
 });
 
-const sender = new Sender(reader, progress, settings, {
+const sender = new Sender(lanes, settings, {
   write: (bytes) => socket.write(bytes),
   save: () => cursor.save(),
-  refused: (sequence, vscpClass, type, text) => {
+  refused: (name, sequence, vscpClass, type, text) => {
     try {
-      rejects.add(Date.now(), sequence, vscpClass, type, text);
+      rejects.add(Date.now(), name, sequence, vscpClass, type, text);
     } catch (error) {
       // Counted all the same: a full disk must not make one refusal stop the rest.
       if (!unrecorded) log.error({ event: 'rejects', err: error }, 'cannot record a refusal');
       unrecorded = true;
     }
   },
-  resending: (first, last) => log.info({ event: 'resending', first, last }, 'resending'),
+  resending: (name, first, last) => {
+    log.info({ event: 'resending', lane: name, first, last }, 'resending');
+  },
 });
 
 const session = new UpperSession(settings.user, password, {
   write: (text) => void socket.write(text),
   ready: () => {
-    log.info({ event: 'ready', after: progress.sequence }, 'logged in, sending');
+    const after = Object.fromEntries(LANES.map((name) => [name, cursor.lanes[name].sequence]));
+    log.info({ event: 'ready', after }, 'logged in, sending');
     wake();
   },
   answer: (ok, text) => sender.take(ok, text),
@@ -93,23 +106,38 @@ const session = new UpperSession(settings.user, password, {
 });
 
 function writeStatus(state: 'connecting' | 'up' | 'down'): void {
-  progress.stray = stray + sender.stray;
-  progress.discarded = discarded + session.discarded;
+  const { routine, urgent } = cursor.lanes;
+  const both = (field: 'answered' | 'refused' | 'expired' | 'resent' | 'rewound'): number =>
+    routine[field] + urgent[field];
+  cursor.counts.stray = stray + sender.stray;
+  cursor.counts.discarded = discarded + session.discarded;
   try {
-    replaceJson(join(settings.directory, 'status.json'), {
+    status.write({
       process: 'upper',
       started,
       time: Date.now(),
       state,
       channel: settings.channel,
-      ...progress,
+      answered: both('answered'),
+      refused: both('refused'),
+      expired: both('expired'),
+      resent: both('resent'),
+      rewound: both('rewound'),
+      lanes: cursor.lanes,
+      rate: rate.note(performance.now(), both('answered')),
+      outstanding: sender.outstanding,
+      ...cursor.counts,
+      ...(peerExpires === undefined ? {} : { peerExpires }),
     });
   } catch {
     // The status is for people; the supervisor's log says when a disk fails.
   }
 }
 
-socket.on('secureConnect', () => session.begin());
+socket.on('secureConnect', () => {
+  peerExpires = Date.parse(socket.getPeerCertificate().valid_to);
+  session.begin();
+});
 socket.on('data', (chunk: Buffer) => {
   session.take(chunk);
   if (!session.ready) return;
@@ -138,7 +166,7 @@ function look(): void {
   sender.pump();
 }
 try {
-  watch(settings.journal, wake).on('error', () => undefined);
+  for (const directory of directories) watch(directory, wake).on('error', () => undefined);
 } catch (error) {
   log.warn({ event: 'watch', err: error }, `no notices of the journal: a look every ${POLL} ms`);
 }

@@ -1,31 +1,29 @@
 /** What the upper server refused, in a ring of two files that together never exceed the bound. */
-import { closeSync, fstatSync, openSync, statSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { escapeText } from '../link/answers.js';
 
 /** Both files together, bytes. */
 export const REJECTS_BYTES = 16 * 2 ** 20;
-const NAMES = ['rejects.0.jsonl', 'rejects.1.jsonl'] as const;
 
 export class Rejects {
-  readonly #directory: string;
+  readonly #files: readonly [number, number];
   readonly #limit: number;
   #current: 0 | 1;
-  #fd: number;
   #size: number;
 
-  /** @throws Error of the file system */
-  constructor(directory: string, bytes = REJECTS_BYTES) {
-    this.#directory = directory;
+  /**
+   * @param files open for reading and writing
+   * @throws Error of the file system
+   */
+  constructor(files: readonly [number, number], bytes = REJECTS_BYTES) {
+    this.#files = files;
     this.#limit = bytes / 2;
-    const [first, second] = NAMES.map((name) => {
-      return statSync(join(directory, name), { throwIfNoEntry: false });
-    });
+    const [first, second] = [fstatSync(files[0]), fstatSync(files[1])];
     // Of two that were written within one tick of the kernel's clock, the newer was just emptied.
-    const later = (second?.mtimeMs ?? 0) - (first?.mtimeMs ?? 0);
-    this.#current = later > 0 || (later === 0 && (second?.size ?? 0) < (first?.size ?? 0)) ? 1 : 0;
-    this.#fd = this.#open('a');
-    this.#size = fstatSync(this.#fd).size;
+    const later = second.mtimeMs - first.mtimeMs;
+    this.#current =
+      second.size > 0 && (later > 0 || (later === 0 && second.size < first.size)) ? 1 : 0;
+    this.#size = (this.#current === 0 ? first : second).size;
   }
 
   /**
@@ -34,10 +32,18 @@ export class Rejects {
    * @param text the server's words, unescaped
    * @throws Error of the file system
    */
-  add(time: number, sequence: number, vscpClass: number, type: number, text: string): void {
+  add(
+    time: number,
+    lane: string,
+    sequence: number,
+    vscpClass: number,
+    type: number,
+    text: string,
+  ): void {
     const line = Buffer.from(
       `${JSON.stringify({
         time: new Date(time).toISOString(),
+        ...(lane === 'routine' ? {} : { lane }),
         sequence,
         class: vscpClass,
         type,
@@ -45,20 +51,15 @@ export class Rejects {
       })}\n`,
     );
     if (this.#size + line.length > this.#limit) {
-      closeSync(this.#fd);
       this.#current = this.#current === 0 ? 1 : 0;
-      this.#fd = this.#open('w');
+      ftruncateSync(this.#files[this.#current]);
       this.#size = 0;
     }
-    writeSync(this.#fd, line);
+    writeSync(this.#files[this.#current], line, 0, line.length, this.#size);
     this.#size += line.length;
   }
 
   close(): void {
-    closeSync(this.#fd);
-  }
-
-  #open(flags: 'a' | 'w'): number {
-    return openSync(join(this.#directory, NAMES[this.#current]), flags, 0o600);
+    for (const fd of this.#files) closeSync(fd);
   }
 }

@@ -1,15 +1,16 @@
 /**
- * Sends journal records and settles each one by the server's answer, at least once and in order.
+ * Sends records of both lanes and settles each one by the server's answer, at least once and, within
+ * a lane, in order.
  *
- * A chunk of records is sent through a window; the next chunk is read when every record of this one
- * is settled, so a resend is encoded from the same bytes again.
+ * A chunk of a lane's records goes through the window; the next chunk is read when every record of
+ * this one is settled, so a resend is encoded from the same bytes again.
  */
 import { MAX_TEXT } from '../event/encode.js';
 import { CLASS, readU16, TYPE } from '../event/layout.js';
-import { BODY, readU64, SEQUENCE } from '../journal/format.js';
-import type { JournalReader } from '../journal/reader.js';
+import type { Lane as LaneName } from '../journal/format.js';
 import { type Timestamps, writeSend } from '../link/send.js';
-import type { Progress } from './cursor.js';
+import { Flight } from './flight.js';
+import type { Lane } from './lane.js';
 import { attribute, type Verdict } from './verdicts.js';
 
 /** After a refusal in a window, the answers are complete when this many ms are quiet. */
@@ -18,6 +19,8 @@ export const QUIET = 250;
 export const MISSING_PATIENCE = 2000;
 /** A NOOP that was sent to mark the end of the answers is given up after this many ms, once. */
 export const BARRIER_PATIENCE = 2000;
+/** In order, an urgent record waits this long, ms, for routine ones that were to come before it. */
+const ORDER_PATIENCE = 2000;
 const OUT_BYTES = 256 * 1024;
 
 /** What the sender needs of the connection and of the upper's own directory. */
@@ -26,34 +29,38 @@ export interface SenderEvents {
   write(bytes: Buffer): boolean;
   /** Progress has been made, or is about to be: to be saved. */
   save(): void;
-  refused(sequence: number, vscpClass: number, type: number, text: string): void;
+  refused(lane: LaneName, sequence: number, vscpClass: number, type: number, text: string): void;
   /** These sequences go out again, byte for byte. */
-  resending(first: number, last: number): void;
+  resending(lane: LaneName, first: number, last: number): void;
 }
 
 export interface SenderOptions {
   /** SENDs outstanding. */
   readonly window: number;
   readonly timestamps: Timestamps;
+  /** Whether what is urgent overtakes; order holds within a lane in any case. */
+  readonly drain: Drain;
 }
+
+export type Drain = 'urgent-first' | 'in-order';
 
 export class Sender {
   /** Answer lines that answered nothing. */
   stray = 0;
-  readonly #reader: JournalReader;
-  readonly #progress: Progress;
+  readonly #lanes: Readonly<Record<LaneName, Lane>>;
   readonly #options: SenderOptions;
   readonly #events: SenderEvents;
   readonly #out = Buffer.allocUnsafe(OUT_BYTES + MAX_TEXT + 8);
-  /** Records of the chunk; those below `#settled` are done, those below `#sent` have gone out. */
-  #count = 0;
-  #settled = 0;
-  #sent = 0;
+  /** What has gone out and is not settled. */
+  readonly #flight: Flight;
+  /** In order: the urgent record that waits, and since when. */
+  #held = -1;
+  #heldSince = 0;
   /** SENDs that are owed an answer. */
   #outstanding = 0;
   #blocked = false;
   #stopped = false;
-  /** Of the records from `#settled` to `#sent`, while some have to be asked one at a time. */
+  /** Of the records in flight, while some have to be asked one at a time. */
   #verdicts: Verdict[] | undefined;
   /** Answers since a refusal, until they are complete. */
   #gathered: boolean[] | undefined;
@@ -64,13 +71,12 @@ export class Sender {
   #barrierWorks: boolean | undefined;
 
   constructor(
-    reader: JournalReader,
-    progress: Progress,
+    lanes: Readonly<Record<LaneName, Lane>>,
     options: SenderOptions,
     events: SenderEvents,
   ) {
-    this.#reader = reader;
-    this.#progress = progress;
+    this.#lanes = lanes;
+    this.#flight = new Flight(options.window);
     this.#options = options;
     this.#events = events;
   }
@@ -78,6 +84,10 @@ export class Sender {
   /** Whether the server owes an answer. */
   get waiting(): boolean {
     return this.#outstanding > 0;
+  }
+
+  get outstanding(): number {
+    return this.#outstanding;
   }
 
   /** Sends no more; what is outstanding may still be answered. */
@@ -98,10 +108,7 @@ export class Sender {
         this.#sendUnclear(this.#verdicts);
         return;
       }
-      if (this.#settled === this.#count && !this.#load()) return;
-      const last = Math.min(this.#count, this.#settled + this.#options.window);
-      if (this.#sent >= last) return;
-      this.#sent = this.#send(this.#sent, last);
+      if (!this.#sendNext()) return;
     }
   }
 
@@ -126,73 +133,110 @@ export class Sender {
     this.pump();
   }
 
-  #load(): boolean {
-    const reader = this.#reader;
-    const progress = this.#progress;
-    this.#count = reader.read();
-    this.#settled = this.#sent = 0;
-    progress.expired += reader.expired;
-    progress.rewinds += reader.rewinds;
-    const before = this.#count > 0 ? this.#sequence(0) - 1 : reader.position.sequence;
-    // Counted once: a successor begins after the gap, in the epoch that goes with it.
-    if (reader.expired > 0 || reader.rewinds > 0) progress.sequence = before;
-    // After a power cut sequences are given anew: what went out under them was other events.
-    if (reader.rewinds > 0) progress.sent = before;
-    if (this.#count > 0 || progress.sequence === before) progress.epoch = reader.position.epoch;
-    reader.expired = reader.rewinds = 0;
-    return this.#count > 0;
+  /** Sends what comes next, as far as the window and one write go; false if there is nothing. */
+  #sendNext(): boolean {
+    const flight = this.#flight;
+    const room = this.#options.window - flight.length;
+    if (room <= 0) return false;
+    const { routine, urgent } = this.#lanes;
+    // In this order: what comes before a routine record that is seen now can be seen then.
+    routine.look();
+    urgent.look();
+    const from = flight.length;
+    let length = 0;
+    while (flight.length - from < room && length < OUT_BYTES) {
+      const lane = this.#choose(routine, urgent);
+      if (!lane) break;
+      const index = lane.take();
+      flight.push(lane, index);
+      length = writeSend(
+        lane.buffer,
+        lane.bodyOf(index),
+        this.#out,
+        length,
+        this.#options.timestamps,
+      );
+    }
+    if (length === 0) return false;
+    this.#noteSent(from, flight.length);
+    this.#write(length, flight.length - from);
+    return true;
   }
 
-  /** Sends records from `from` up to `last`, as far as one write goes; returns where it stopped. */
-  #send(from: number, last: number): number {
-    const { buffer, offsets } = this.#reader;
-    let index = from;
-    let length = 0;
-    while (index < last && length < OUT_BYTES) {
-      const at = offsets[index++]! + BODY;
-      length = writeSend(buffer, at, this.#out, length, this.#options.timestamps);
+  #choose(routine: Lane, urgent: Lane): Lane | undefined {
+    if (this.#options.drain === 'urgent-first') {
+      if (urgent.ready) return urgent;
+      return routine.ready ? routine : undefined;
     }
-    this.#outstanding += index - from;
-    this.#noteSent(this.#sequence(from), this.#sequence(index - 1));
+    if (urgent.ready) {
+      const { after } = urgent;
+      if (routine.ready) return routine.sequence <= after ? routine : urgent;
+      return routine.passed >= after || this.#waitedFor(urgent.sequence) ? urgent : undefined;
+    }
+    return routine.ready && !urgent.hidden ? routine : undefined;
+  }
+
+  /** What was to come first may have been lost in a power cut. */
+  #waitedFor(sequence: number): boolean {
+    const now = performance.now();
+    if (this.#held !== sequence) {
+      this.#held = sequence;
+      this.#heldSince = now;
+    }
+    return now - this.#heldSince > ORDER_PATIENCE;
+  }
+
+  #write(length: number, sends: number): void {
+    this.#outstanding += sends;
     // The stream may hold on to the bytes after write() returns.
     this.#blocked = !this.#events.write(Buffer.from(this.#out.subarray(0, length)));
-    return index;
   }
 
-  #noteSent(first: number, last: number): void {
-    const progress = this.#progress;
-    const again = Math.min(last, progress.sent);
-    if (again >= first) {
-      progress.resent += again - first + 1;
-      this.#events.resending(first, again);
+  /** What goes out is noted before it goes: of each lane, its records in flight are consecutive. */
+  #noteSent(from: number, to: number): void {
+    const flight = this.#flight;
+    for (const lane of [this.#lanes.urgent, this.#lanes.routine]) {
+      const { progress, name } = lane;
+      let [oldest, newest] = [from, to - 1];
+      while (oldest < to && flight.laneOf(oldest) !== lane) oldest++;
+      while (newest >= from && flight.laneOf(newest) !== lane) newest--;
+      if (oldest > newest) continue;
+      const first = lane.sequenceOf(flight.indexOf(oldest));
+      const last = lane.sequenceOf(flight.indexOf(newest));
+      const again = Math.min(last, progress.sent);
+      if (again >= first) {
+        progress.resent += again - first + 1;
+        this.#events.resending(name, first, again);
+      }
+      progress.sent = Math.max(progress.sent, last);
     }
-    progress.sent = Math.max(progress.sent, last);
     this.#events.save();
   }
 
   #sendUnclear(verdicts: readonly Verdict[]): void {
     if (this.#outstanding > 0) return;
-    const index = this.#settled + verdicts.indexOf('unclear');
-    this.#send(index, index + 1);
-  }
-
-  #sequence(index: number): number {
-    return readU64(this.#reader.buffer, this.#reader.offsets[index]! + SEQUENCE);
+    const at = verdicts.indexOf('unclear');
+    const lane = this.#flight.laneOf(at);
+    const body = lane.bodyOf(this.#flight.indexOf(at));
+    const length = writeSend(lane.buffer, body, this.#out, 0, this.#options.timestamps);
+    this.#noteSent(at, at + 1);
+    this.#write(length, 1);
   }
 
   #settle(verdict: Verdict): void {
-    const { buffer, offsets } = this.#reader;
-    const at = offsets[this.#settled++]!;
-    const sequence = readU64(buffer, at + SEQUENCE);
-    this.#progress.sequence = sequence;
+    const lane = this.#flight.laneOf(0);
+    const index = this.#flight.indexOf(0);
+    this.#flight.shift();
+    lane.settle();
     if (verdict === 'answered') {
-      this.#progress.answered++;
+      lane.progress.answered++;
       return;
     }
-    this.#progress.refused++;
-    const vscpClass = readU16(buffer, at + BODY + CLASS);
-    const type = readU16(buffer, at + BODY + TYPE);
-    this.#events.refused(sequence, vscpClass, type, this.#refusal);
+    lane.progress.refused++;
+    const body = lane.bodyOf(index);
+    const vscpClass = readU16(lane.buffer, body + CLASS);
+    const type = readU16(lane.buffer, body + TYPE);
+    this.#events.refused(lane.name, lane.progress.sequence, vscpClass, type, this.#refusal);
   }
 
   #beginGathering(text: string): void {

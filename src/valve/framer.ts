@@ -12,11 +12,14 @@ export const MAX_LINE = 4096;
 const MAX_SPAN = MAX_PAYLOAD / 2 - (MAX_LINE + 2);
 /** Frames that may wait for the pipe: 8 MiB. */
 export const MAX_FRAMES = 32;
+/** Frames of events of the highest priority, saved from those that were dropped: 4 MiB more. */
+export const MAX_SAVED = 16;
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const PLUS = 0x2b;
 const MINUS = 0x2d;
+const COMMA = 0x2c;
 
 interface Waiting {
   readonly buffer: Buffer;
@@ -39,11 +42,15 @@ export class Framer {
   #first = true;
   #filling = newFrame();
   #queue: Waiting[] = [];
+  /** Older than all that is in the queue. */
+  #saved: Waiting[] = [];
   readonly #spare: Waiting[] = [];
   /** The frame that was taken last: it may still be in the writing. */
   #lent: Waiting | undefined;
   /** What the last sealed frame said, so that a change of totals alone makes a frame. */
   #told = zeroTotals();
+  #finished = false;
+  #saidLast = false;
 
   constructor(generation: number) {
     this.#generation = generation;
@@ -67,11 +74,13 @@ export class Framer {
 
   /** Lines that no frame has taken away yet. */
   get waiting(): number {
-    return this.#queue.reduce((sum, frame) => sum + frame.lines, this.#filling.lines);
+    const frames = [...this.#saved, ...this.#queue, this.#filling];
+    return frames.reduce((sum, { lines }) => sum + lines, 0);
   }
 
   /** The connection has ended: a last line without its ending is never an event. */
   finish(): void {
+    this.#finished = true;
     if (this.#partialLength === 0 || this.#skipping) return;
     this.totals.read++;
     this.totals.truncated++;
@@ -86,19 +95,29 @@ export class Framer {
   take(): Buffer | undefined {
     if (this.#lent) this.#recycle(this.#lent);
     this.#lent = undefined;
-    let frame = this.#queue.shift();
+    let frame = this.#saved.shift();
     if (!frame) {
-      if (this.#filling.length === 0 && !this.#changed()) return undefined;
-      frame = this.#filling;
-      frame.totals = { ...this.totals };
-      this.#filling = this.#spare.pop() ?? newFrame();
+      frame = this.#queue.shift() ?? this.#takeFilling();
+      if (!frame) return undefined;
+      // What was dropped stood before this frame, whenever it was dropped.
+      frame.totals.overflow = this.totals.overflow;
     }
-    // What was dropped stood before this frame, whenever it was dropped.
-    frame.totals.overflow = this.totals.overflow;
-    sealFrame(frame.buffer, frame.length, this.#generation, frame.lines, frame.totals);
-    this.#told = { ...frame.totals };
+    const { buffer, length, lines, totals } = frame;
+    sealFrame(buffer, length, this.#generation, lines, totals, this.#saidLast);
+    this.#told = { ...totals };
     this.#lent = frame;
-    return frame.buffer.subarray(0, HEADER + frame.length);
+    return buffer.subarray(0, HEADER + length);
+  }
+
+  /** At the end, an empty frame too: the gate is told that nothing was cut off. */
+  #takeFilling(): Waiting | undefined {
+    const frame = this.#filling;
+    const ending = this.#finished && !this.#saidLast;
+    if (frame.length === 0 && !this.#changed() && !ending) return undefined;
+    this.#saidLast = this.#finished;
+    frame.totals = { ...this.totals };
+    this.#filling = this.#spare.pop() ?? newFrame();
+    return frame;
   }
 
   #changed(): boolean {
@@ -181,9 +200,39 @@ export class Framer {
     this.#filling.totals = { ...this.totals };
     this.#queue.push(this.#filling);
     this.#filling = this.#spare.pop() ?? newFrame();
-    if (this.#queue.length <= MAX_FRAMES) return;
-    const oldest = this.#queue.shift()!;
+    if (this.#queue.length > MAX_FRAMES) this.#drop(this.#queue.shift()!);
+  }
+
+  /** Drops a frame, but for its events of the highest priority. */
+  #drop(oldest: Waiting): void {
+    const { buffer, length, lines, totals } = oldest;
+    let last = this.#saved.at(-1);
+    let saved = 0;
+    const end = HEADER + length;
+    for (let at = HEADER, next; at < end; at = next) {
+      next = buffer.indexOf(NEWLINE, at) + 1;
+      if (!hasHighestPriority(buffer, at, next)) continue;
+      // What was saved of one frame is never in two: totals are those of whole frames.
+      if (saved === 0 && (!last || last.length + length > MAX_PAYLOAD)) {
+        last = this.#spare.pop() ?? newFrame();
+        this.#saved.push(last);
+      }
+      buffer.copy(last!.buffer, HEADER + last!.length, at, next);
+      last!.length += next - at;
+      last!.lines++;
+      saved++;
+    }
+    this.totals.overflow += lines - saved;
+    this.#recycle(oldest);
+    if (saved === 0) return;
+    last!.totals = { ...totals, overflow: this.totals.overflow };
+    if (this.#saved.length > MAX_SAVED) this.#dropSaved();
+  }
+
+  #dropSaved(): void {
+    const oldest = this.#saved.shift()!;
     this.totals.overflow += oldest.lines;
+    for (const { totals } of this.#saved) totals.overflow += oldest.lines;
     this.#recycle(oldest);
   }
 
@@ -211,6 +260,29 @@ export class Framer {
     this.#skipping = false;
     this.#partialLength = 0;
   }
+}
+
+/**
+ * Reads the head field of a line, and nothing else: bits 7..5 are the priority, of which 0 is the
+ * highest (VSCP specification, "VSCP Level II", head).
+ */
+function hasHighestPriority(line: Uint8Array, start: number, end: number): boolean {
+  const hex = line[start] === 0x30 && (line[start + 1]! | 0x20) === 0x78;
+  let head = 0;
+  let at = hex ? start + 2 : start;
+  const first = at;
+  for (; at < end && at - first < 6; at++) {
+    const digit = digitOf(line[at]!);
+    if (digit < 0 || digit > (hex ? 15 : 9)) break;
+    head = head * (hex ? 16 : 10) + digit;
+  }
+  return at > first && line[at] === COMMA && (head & 0xe0) === 0;
+}
+
+function digitOf(character: number): number {
+  if (character >= 0x30 && character <= 0x39) return character - 0x30;
+  const letter = character | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
 function newFrame(): Waiting {

@@ -17,6 +17,8 @@ export const MAX_FRAME = HEADER + MAX_PAYLOAD;
 const MAGIC = Buffer.from('\n\nTG');
 const VERSION = 1;
 const LINES = 1;
+/** The valve's last frame of this connection: lines like any other's. */
+const LAST = 2;
 const NEWLINE = 0x0a;
 const TOTALS = 18;
 /** CRC of the payload, CRC of the header before it, and two zeros. */
@@ -46,6 +48,8 @@ export interface Frame {
   generation: number;
   /** Lines in the payload, each ended by a newline. */
   lines: number;
+  /** Nothing more comes of this connection. */
+  last: boolean;
   totals: Totals;
   payload: Uint8Array;
   start: number;
@@ -67,10 +71,11 @@ export function sealFrame(
   generation: number,
   lines: number,
   totals: Totals,
+  last = false,
 ): void {
   MAGIC.copy(buffer, 0);
   buffer[4] = VERSION;
-  buffer[5] = LINES;
+  buffer[5] = last ? LAST : LINES;
   writeU32(buffer, 6, length);
   writeU32(buffer, 10, generation);
   writeU32(buffer, 14, lines);
@@ -99,6 +104,7 @@ export class FrameReader {
   readonly #frame: Frame = {
     generation: 0,
     lines: 0,
+    last: false,
     totals: zeroTotals(),
     payload: this.#buffer,
     start: 0,
@@ -131,7 +137,12 @@ export class FrameReader {
       return this.#overlaps() || this.#resync(start + 1);
     }
     const length = readU32(buffer, start + 6);
-    if (buffer[start + 4] !== VERSION || buffer[start + 5] !== LINES || length > MAX_PAYLOAD) {
+    const kind = buffer[start + 5];
+    if (
+      buffer[start + 4] !== VERSION ||
+      (kind !== LINES && kind !== LAST) ||
+      length > MAX_PAYLOAD
+    ) {
       this.unknown++;
       return this.#resync(start + 1);
     }
@@ -151,6 +162,7 @@ export class FrameReader {
     const frame = this.#frame;
     frame.generation = readU32(buffer, start + 10);
     frame.lines = readU32(buffer, start + 14);
+    frame.last = kind === LAST;
     let at = start + TOTALS;
     for (const field of FIELDS) {
       frame.totals[field] = readU32(buffer, at) * TWO32 + readU32(buffer, at + 4);

@@ -1,29 +1,41 @@
 /** One writer: an exclusive lock on the state directory, which the kernel releases with its holder. */
 import { spawnSync } from 'node:child_process';
-import { constants, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from 'node:fs';
 
 /**
- * Locks a file for as long as this process lives.
+ * Locks a file for as long as this process, or one that inherits the descriptor, lives.
  *
  * flock(1) (util-linux) locks the open file that it inherits, and so locks it for us: Node has no call
- * for that.
+ * for that. Each call opens the file anew: two that have it exclude each other, whoever they are.
  *
+ * @returns the descriptor
  * @throws Error that names the holder's pid
  */
-export function lockFile(path: string): void {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+export function lockFile(path: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
   const stdio: ('ignore' | number)[] = ['ignore', 'ignore', 'ignore', fd];
   const { status, error } = spawnSync('/usr/bin/flock', ['--exclusive', '--nonblock', '3'], {
     stdio,
   });
-  if (error) throw new Error(`cannot lock ${path}: ${error.message}`);
   if (status !== 0) {
     const holder = readFileSync(path, 'latin1').trim();
+    closeSync(fd);
+    if (error) throw new Error(`cannot lock ${path}: ${error.message}`);
     const who = /^\d+$/.test(holder) ? ` by pid ${holder}` : '';
     throw new Error(`the state directory is in use${who}: ${path}`);
   }
   ftruncateSync(fd);
   writeSync(fd, `${process.pid}\n`, 0);
+  return fd;
 }
 
 /** The pid of the process that holds a lock; undefined if nobody does. */

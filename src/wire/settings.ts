@@ -40,12 +40,12 @@ export interface CheckerSettings {
 export interface UpperSettings {
   readonly name: string;
   readonly channel: string;
+  /** Directory of the channel's journal. */
   readonly journal: string;
-  /** Its own directory: cursor, rejects, status. */
-  readonly directory: string;
   readonly user: string;
   readonly window: number;
   readonly timestamps: 'datetime' | 'nanoseconds';
+  readonly drain: 'urgent-first' | 'in-order';
   readonly servername: string;
 }
 

@@ -1,6 +1,20 @@
-/** The status files of the processes, as those who read them need them. */
-import { readFileSync } from 'node:fs';
+/**
+ * The status of the processes: what each writes, four times a second, into a file of two slots.
+ *
+ * No socket leads into a process: who wants to know reads files.
+ */
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { openSlots, readNewest, Slots } from './slots.js';
+
+export interface Loss {
+  /** ms since 1970. */
+  readonly time: number;
+  /** A reason of `lost`, or of `withheld`. */
+  readonly reason: string;
+  /** Events that it has cost since the one before. */
+  readonly count: number;
+}
 
 export interface SourceStatus {
   readonly in: number;
@@ -10,6 +24,8 @@ export interface SourceStatus {
   readonly malformed: Readonly<Record<string, number>>;
   readonly lost: Readonly<Record<string, number>>;
   readonly connections: number;
+  /** Connections whose valve was killed: what it had read and not framed is in no counter. */
+  readonly interruptions: number;
   readonly alive: number;
   readonly bytes: number;
 }
@@ -23,7 +39,10 @@ export interface Decision {
 
 export interface ChannelStatus {
   readonly channel: string;
+  /** Records in both lanes, ever. */
   readonly journalled: number;
+  /** Of them, those in the urgent lane. */
+  readonly urgent: number;
   /** permitted = emitted + absorbed + open + withheld; emitted is what was journalled. */
   readonly permitted: number;
   readonly emitted: number;
@@ -70,7 +89,16 @@ export interface GateStatus {
   readonly started: number;
   readonly time: number;
   readonly forwarding: boolean;
+  /** Why nothing goes out, and since when. */
   readonly reason?: string;
+  readonly since?: number;
+  /** Events a second by source, and records a second by channel, over ten seconds. */
+  readonly rates: {
+    readonly sources: Readonly<Record<string, { readonly in: number; readonly permitted: number }>>;
+    readonly channels: Readonly<Record<string, number>>;
+  };
+  /** By source, what this gate lost last. */
+  readonly losses: Readonly<Record<string, Loss>>;
   readonly sources: Readonly<Record<string, SourceStatus>>;
   /** The counters of record that this gate continued at its start. */
   readonly continued: Readonly<Record<string, SourceStatus>>;
@@ -82,16 +110,47 @@ export interface GateStatus {
   };
 }
 
-export interface UpperStatus {
-  readonly time: number;
-  readonly state: 'connecting' | 'up' | 'down';
+/** How far an upper has come in one lane of its channel's journal. */
+export interface LaneStatus {
+  /** Sequence of the last record that is done with. */
   readonly sequence: number;
   readonly answered: number;
   readonly refused: number;
+  /** Deleted by retention before they were sent. */
   readonly expired: number;
   readonly resent: number;
+  /** Done with, and then taken back from the journal by a power cut. */
+  readonly rewound: number;
+}
+
+/** journalled + rewound = answered + refused + expired + pending, of which each is a sum of lanes. */
+export interface UpperStatus extends Omit<LaneStatus, 'sequence'> {
+  readonly started: number;
+  readonly time: number;
+  readonly state: 'connecting' | 'up' | 'down';
+  readonly channel: string;
+  readonly lanes: { readonly routine: LaneStatus; readonly urgent: LaneStatus };
+  /** Answers a second, over ten seconds. */
+  readonly rate: number;
+  /** SENDs that are owed an answer. */
+  readonly outstanding: number;
   readonly stray: number;
   readonly discarded: number;
+  /** When the server's certificate expires, ms since 1970. */
+  readonly peerExpires?: number;
+}
+
+/** A certificate of the configuration, as it is in use. */
+export interface CertificateStatus {
+  /** Name of the upper. */
+  readonly upper: string;
+  /** cert: the relay's own; ca: of the authority. */
+  readonly part: 'cert' | 'ca';
+  readonly file: string;
+  /** ms since 1970. */
+  readonly expires: number;
+  /** Why the file's newer content was not taken. */
+  readonly refused?: string;
 }
 
 export interface SealStatus {
@@ -108,6 +167,8 @@ export interface SupervisorStatus {
   readonly config: string;
   readonly reload?: ReloadStatus;
   readonly seals: readonly SealStatus[];
+  readonly gate: { readonly state: 'up' | 'down'; readonly starts: number };
+  readonly certificates: readonly CertificateStatus[];
   readonly lowers: readonly LinkStatus[];
   readonly uppers: readonly LinkStatus[];
   readonly processes: readonly {
@@ -133,25 +194,54 @@ export interface LinkStatus {
   readonly cause?: string;
 }
 
-function read(path: string): unknown {
+/** Room for a status: 64 lowers, 64 uppers, 30 channels. */
+const STATUS_BYTES = 128 * 1024;
+const STATUS = 'status';
+
+/** Opens, or makes, the status file of a directory for writing. */
+export function openStatus(directory: string): number {
+  return openSlots(join(directory, STATUS), STATUS_BYTES);
+}
+
+export class StatusFile {
+  readonly #slots: Slots;
+
+  /** @throws Error of the file system */
+  constructor(fd: number) {
+    this.#slots = new Slots(fd, STATUS_BYTES);
+  }
+
+  /** @throws Error of the file system, or RangeError: then the status before stands */
+  write(status: object): void {
+    this.#slots.save(Buffer.from(JSON.stringify(status)));
+  }
+}
+
+function read(directory: string): unknown {
+  let fd;
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+    fd = openSync(join(directory, STATUS), 'r');
+    const newest = readNewest(fd, STATUS_BYTES);
+    return newest && (JSON.parse(newest.payload.toString()) as unknown);
   } catch {
     return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
 /** undefined while there is none. */
 export function readGateStatus(state: string): GateStatus | undefined {
-  return read(join(state, 'gate', 'status.json')) as GateStatus | undefined;
+  return read(join(state, 'gate')) as GateStatus | undefined;
 }
 
+/** What an upper says of itself: one that was taken over may say anything. */
 export function readUpperStatus(state: string, name: string): UpperStatus | undefined {
-  return read(join(state, 'upper', name, 'status.json')) as UpperStatus | undefined;
+  return read(join(state, 'upper', name)) as UpperStatus | undefined;
 }
 
 export function readSupervisorStatus(state: string): SupervisorStatus | undefined {
-  return read(join(state, 'supervisor', 'status.json')) as SupervisorStatus | undefined;
+  return read(join(state, 'supervisor')) as SupervisorStatus | undefined;
 }
 
 /** Adds up the counters of one kind. */

@@ -19,14 +19,20 @@ function remember<K, V>(make: (key: K) => Promise<V>): (key: K) => Promise<V> {
 }
 
 const authority = remember((commonName: string) =>
-  createAuthority({ commonName, days: 30, bits: 2048 }),
+  createAuthority({ commonName, days: 400, bits: 2048 }),
 );
 
 /** The authority that the relay trusts, and that fake uppers ask the relay's certificate of. */
 export const trusted = (): Promise<Identity> => authority('tidegate test CA');
 
 const issue = remember(async (usage: 'client') =>
-  issueCertificate(await trusted(), { commonName: 'relay', usage, names: [], days: 2, bits: 2048 }),
+  issueCertificate(await trusted(), {
+    commonName: 'relay',
+    usage,
+    names: [],
+    days: 60,
+    bits: 2048,
+  }),
 );
 
 /** The relay's own certificate. */
@@ -37,8 +43,8 @@ export const upperIdentity = remember(async (flaw: Flaw) =>
     commonName: 'upper',
     usage: 'server',
     names: [flaw === 'wrong-name' ? 'other.example' : UPPER_NAME],
-    days: 2,
+    days: 60,
     bits: 2048,
-    ...(flaw === 'expired' ? { notBefore: new Date(Date.now() - 3 * DAY) } : {}),
+    ...(flaw === 'expired' ? { notBefore: new Date(Date.now() - 61 * DAY) } : {}),
   }),
 );

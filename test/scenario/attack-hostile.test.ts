@@ -40,14 +40,17 @@ const HAND = {
 
 /** What the kernel, or Node.js before it, says to what must not be. */
 const REFUSED =
-  /^(EPERM|EACCES|ENOENT|EROFS|EBADF|ENOTDIR|ENETUNREACH|ENODEV|NOBODY|NO_LISTENER|EINVAL|ESRCH|EAI_AGAIN|EXDEV|ERR_SYSTEM_ERROR|ERR_INVALID_MODULE|MODULE_NOT_FOUND)$|^No such (module|binding)/;
+  /^(EPERM|EACCES|ENOENT|EROFS|EBADF|ENOTDIR|ENETUNREACH|ENODEV|NOBODY|NO_LISTENER|EINVAL|ESRCH|EAI_AGAIN|EXDEV|EFBIG|ERR_SYSTEM_ERROR|ERR_INVALID_MODULE|MODULE_NOT_FOUND)$|^No such (module|binding)/;
 /** Open descriptors of a process: what it was given, beside what Node.js opened itself. */
 const GRANTED = {
   lower: ['3 file', '4 file', '82 socket', '83 socket'],
   valve: ['0 socket'],
-  gate: ['3 file', '72 file'],
+  gate: ['3 file', '72 file', '73 file'],
   dial: ['3 file', '82 socket', '83 socket'],
-  upper: ['0 socket', '3 file', '4 file', '5 file', '6 file', '7 file'],
+  upper: [
+    ...['0 socket', '3 file', '4 file', '5 file', '6 file', '7 file'],
+    ...['8 file', '9 file', '10 file', '11 file', '73 file'],
+  ],
 } as const;
 
 interface Attempt {

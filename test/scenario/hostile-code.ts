@@ -316,8 +316,8 @@ const list = (path: string): Attempt => [`list ${path}`, () => fs.readdirSync(pa
 
 const READS = (): Attempt[] => [
   ...['tidegate.yaml', 'password', 'relay.key', 'policy.yaml'].map((file) => read(outside(file))),
-  read(outside('state/supervisor/status.json')),
-  read(outside('state/gate/status.json')),
+  read(outside('state/supervisor/status')),
+  read(outside('state/gate/status')),
   list(outside('state')),
   ...['/etc/shadow', '/etc/passwd', '/proc/1/environ', '/proc/self/mem', '/dev/mem'].map(read),
   ...['/proc/net/tcp', '/dev/shm/x', '/run/tidegate/names/hosts', '/sys/kernel/notes'].map(read),
@@ -329,6 +329,8 @@ const READS = (): Attempt[] => [
   ...(role === 'gate' || role === 'upper' ? [] : [list('/state'), list('/state/journal')]),
 ];
 
+/** What an upper writes to: open, and bounded. */
+const FD_CURSOR = 9;
 const journal = '/state/journal/public';
 const segment = (): string => {
   const found = fs.readdirSync(journal).find((file) => !file.startsWith('.'));
@@ -357,8 +359,11 @@ const WRITES = (): Attempt[] => [
         ['give the journal away', () => fs.chmodSync(segment(), 0o777)],
         ['own the journal', () => fs.chownSync(segment(), 0, 0)],
         ['touch the journal', () => fs.utimesSync(segment(), 1, 1)],
-        ['link the journal', () => fs.linkSync(segment(), '/state/upper/probe/x')],
-        ['link outside', () => fs.symlinkSync('/etc/shadow', '/state/upper/probe/x')],
+        ['link the journal', () => fs.linkSync(segment(), '/state/x')],
+        ['link outside', () => fs.symlinkSync('/etc/shadow', '/state/x')],
+        ['make a file', () => fs.writeFileSync('/state/x', 'x')],
+        ['fill the disk', () => fs.ftruncateSync(FD_CURSOR, 2 ** 30)],
+        ['fill the disk by writing', () => fs.writeSync(FD_CURSOR, 'x', 2 ** 30)],
       ] satisfies Attempt[])
     : []),
 ];

@@ -77,6 +77,7 @@ export interface UpperEntry {
   /** `public` if not given. */
   readonly channel?: string;
   readonly timestamps?: 'datetime' | 'nanoseconds';
+  readonly drain?: 'urgent-first' | 'in-order';
   readonly servername?: string;
 }
 
@@ -264,7 +265,7 @@ function configuration(options: RelayOptions): string {
   );
   const upperText = uppers.map((upper) => {
     const { name, port, host = '127.0.0.1', user = 'relay', channel = 'public' } = upper;
-    const { timestamps, servername = UPPER_NAME } = upper;
+    const { timestamps, drain, servername = UPPER_NAME } = upper;
     return `  ${name}:\n${entry({
       kind: 'vscp',
       channel,
@@ -274,6 +275,7 @@ function configuration(options: RelayOptions): string {
       password_file: `upper-${name}`,
       window: upper.window ?? window,
       timestamps,
+      drain,
       tls: { ca: 'ca.pem', cert: 'relay.pem', key: 'relay.key', servername },
     })}`;
   });

@@ -43,7 +43,10 @@ await t.test(
       }, 'the supervisor has started another');
     }
     lower.send(numberedEvents(KILLS * BATCH + 1, COUNT));
-    await relay.until(() => relay.upper('portal')?.sequence === COUNT, 'all are settled');
+    await relay.until(
+      () => relay.upper('portal')?.lanes.routine.sequence === COUNT,
+      'all are settled',
+    );
 
     const lines = new Map<number, string>();
     let last = 0;

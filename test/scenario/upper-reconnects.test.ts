@@ -48,7 +48,10 @@ for (const how of ['closeAfter', 'resetAfter'] as const) {
     });
     await lower.untilLoop();
     lower.send(numberedEvents(1, COUNT));
-    await relay.until(() => relay.upper('portal')?.sequence === COUNT, 'all are settled');
+    await relay.until(
+      () => relay.upper('portal')?.lanes.routine.sequence === COUNT,
+      'all are settled',
+    );
 
     t.ok(upper.connections.length > COUNT / LIMIT, `${upper.connections.length} connections`);
     const ranges = findResent(t, upper.connections);

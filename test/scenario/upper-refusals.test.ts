@@ -58,7 +58,10 @@ for (const [window, manner, noop] of [
     });
     await lower.untilLoop();
     lower.send(numberedEvents(1, COUNT));
-    await relay.until(() => relay.upper('portal')?.sequence === COUNT, 'all are settled');
+    await relay.until(
+      () => relay.upper('portal')?.lanes.routine.sequence === COUNT,
+      'all are settled',
+    );
 
     const status = relay.upper('portal')!;
     t.equal(status.refused, REFUSED.length);

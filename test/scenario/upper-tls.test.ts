@@ -69,7 +69,7 @@ await t.test('an upper that cannot prove itself gets nothing, and hinders nobody
     for (const { received } of upper.connections) {
       t.notMatch(received.toString('latin1'), /USER|PASS|secret|SEND/, `${tls}: no login`);
     }
-    t.equal(relay.upper(name)?.sequence, 0);
+    t.equal(relay.upper(name)?.lanes.routine.sequence, 0);
     t.equal(relay.upper(name)?.answered, 0);
   });
 

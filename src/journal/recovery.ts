@@ -1,0 +1,149 @@
+/**
+ * What a start finds in the journals: first all are looked at, then each is mended by the newest mark.
+ *
+ * All records of a batch are durable before the first of its marks is written: where one mark stands,
+ * the batch stands, and journals that a kill or a power cut left without theirs get it.
+ */
+import {
+  closeSync,
+  fdatasyncSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { writeAll } from './file.js';
+import { type Mark, MAX_RECORD, type SegmentName, sortSegments, writeMark } from './format.js';
+import { type Scan, scanSegment } from './scan.js';
+
+interface Segment extends SegmentName {
+  readonly path: string;
+  readonly bytes: number;
+  /** When it was last written to, ms since 1970. */
+  readonly ended: number;
+  /** Only those of the last epoch are looked at; undefined: the header is torn. */
+  readonly scan: Scan | undefined;
+}
+
+/** A journal as it was found. */
+export interface Found {
+  readonly epoch: number;
+  readonly segments: readonly Segment[];
+  /** The segment that holds the journal's last mark. */
+  readonly newest: Scan | undefined;
+  /** Last sequence that the journal's own marks commit. */
+  readonly sequence: number;
+}
+
+/** Reads a journal's directory. @throws Error of the file system */
+export function inspectJournal(directory: string): Found {
+  const names = sortSegments(readdirSync(directory));
+  const epoch = names.at(-1)?.epoch ?? 0;
+  const segments = names.map((name): Segment => {
+    const path = join(directory, name.name);
+    const { size, mtimeMs } = statSync(path);
+    const scan = name.epoch === epoch ? scanSegment(path) : undefined;
+    return { ...name, path, bytes: size, ended: mtimeMs, scan };
+  });
+  const newest = segments.findLast(({ scan }) => scan?.mark)?.scan ?? lastMarked(segments, epoch);
+  const sequence = newest?.mark?.sequence ?? (names.at(-1)?.first ?? 1) - 1;
+  return { epoch, segments, newest, sequence };
+}
+
+/** The newest segment of an earlier epoch that holds a mark. */
+function lastMarked(segments: readonly Segment[], epoch: number): Scan | undefined {
+  for (const { path, epoch: own } of segments.toReversed()) {
+    const scan = own === epoch ? undefined : scanSegment(path);
+    if (scan?.mark) return scan;
+  }
+  return undefined;
+}
+
+/** What the newest mark of all journals says of this one. */
+export interface Standing {
+  readonly mark: Mark;
+  /** The last sequence that it commits here. */
+  readonly sequence: number;
+}
+
+export interface Mended {
+  /** Segments that hold committed records or marks, oldest first. */
+  readonly closed: { name: string; bytes: number; ended: number }[];
+  readonly sequence: number;
+  /** Records that had no mark, and were given it. */
+  readonly adopted: number;
+  /** Records that the newest mark names, and that are not there. */
+  readonly missing: number;
+  /** Bytes that no mark commits, cut away. */
+  readonly cut: number;
+}
+
+/** Cuts every segment back to its last mark, and drops those without one. */
+export function mendJournal(found: Found, standing: Standing | undefined): Mended {
+  const { epoch, segments } = found;
+  const wanted = Math.max(found.sequence, standing?.sequence ?? 0);
+  const closed: Mended['closed'] = [];
+  let sequence = found.sequence;
+  let cut = 0;
+  for (const segment of segments) {
+    const { name, path, bytes, ended, scan } = segment;
+    if (segment.epoch < epoch) {
+      closed.push({ name, bytes, ended });
+      continue;
+    }
+    let committed = scan?.mark ? scan.committed : 0;
+    if (scan && standing && segment === segments.at(-1) && scan.last > sequence) {
+      const last = Math.min(wanted, scan.last);
+      if (last > sequence) committed = adopt(path, last, standing.mark);
+      sequence = Math.max(last, sequence);
+    }
+    cut += written(path, committed || (scan?.committed ?? 0));
+    if (committed === 0) unlinkSync(path);
+    else {
+      if (committed < bytes) truncateSync(path, committed);
+      closed.push({ name, bytes: committed, ended });
+    }
+  }
+  return {
+    closed,
+    sequence,
+    adopted: sequence - found.sequence,
+    missing: wanted - sequence,
+    cut,
+  };
+}
+
+/** Gives the records up to `sequence` the mark that they have on other journals; returns its end. */
+function adopt(path: string, sequence: number, mark: Mark): number {
+  const { end } = scanSegment(path, undefined, sequence)!;
+  const bytes = Buffer.alloc(MAX_RECORD);
+  const length = writeMark(bytes, 0, { ...mark, sequence });
+  const fd = openSync(path, 'r+');
+  try {
+    writeAll(fd, bytes, length, end);
+    fdatasyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  return end + length;
+}
+
+/** Bytes behind `from`, but for the zeros at the end: they are room that was taken ahead. */
+function written(path: string, from: number): number {
+  const fd = openSync(path, 'r');
+  try {
+    const piece = Buffer.alloc(256 * 1024);
+    let last = from;
+    for (let at = from, read; (read = readSync(fd, piece, 0, piece.length, at)) > 0; at += read) {
+      let end = read;
+      while (end > 0 && piece[end - 1] === 0) end--;
+      if (end > 0) last = at + end;
+    }
+    return last - from;
+  } finally {
+    closeSync(fd);
+  }
+}
