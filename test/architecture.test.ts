@@ -36,6 +36,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
   link: { own: ['event'], node: [], packages: [] },
   journal: { own: ['event'], node: ['fs', 'path'], packages: [] },
   audit: { own: [], node: [], packages: [] },
+  terminal: { own: [], node: [], packages: [] },
   review: {
     own: ['document', 'event', 'policy', 'wire/bundle', 'wire/hmac'],
     node: [],
@@ -74,7 +75,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
   },
   gate: {
     own: ['audit', 'event', 'journal', 'policy', 'wire'],
-    node: ['fs', 'path'],
+    node: ['fs'],
     packages: [],
   },
   checker: {
@@ -84,21 +85,13 @@ const TABLE: Readonly<Record<string, Grants>> = {
   },
   dial: { own: ['dialing', 'wire'], node: ['net'], packages: [] },
   upper: {
-    own: [
-      'event',
-      'journal/crc',
-      'journal/format',
-      'journal/reader',
-      'link/answers',
-      'link/send',
-      'wire',
-    ],
-    node: ['fs', 'net', 'path', 'tls'],
+    own: ['event', 'journal/format', 'journal/reader', 'link/answers', 'link/send', 'wire'],
+    node: ['fs', 'net', 'tls'],
     packages: [],
   },
   // no part of the relay
   demo: {
-    own: ['event', 'pki', 'wire/parent', 'wire/status'],
+    own: ['event', 'pki', 'terminal', 'wire/parent', 'wire/status'],
     node: [
       'child_process',
       'crypto',
@@ -127,6 +120,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
       'review',
       'seal',
       'seals',
+      'terminal',
       'wire/lock',
       'wire/parent',
       'wire/status',

@@ -6,13 +6,15 @@ import type { Io } from './io.js';
 const WORDS: Readonly<Record<string, string>> = {
   check: '-c --config --help',
   run: '-c --config --help',
+  status: '-c --config --json --watch --help',
+  metrics: '-c --config --textfile --help',
   reload: '-c --config --help',
   seals: '-c --config --json --outside --brief --listing --arch --help',
   nft: '-c --config --resolvers --check --help',
   policy: 'check test explain schema import --help',
   pki: 'init issue --dir --name --days --client --server --host --help',
   completion: 'bash zsh fish --help',
-  help: 'check run reload policy seals nft pki completion',
+  help: 'check run status metrics reload policy seals nft pki completion',
 };
 /** Options below `policy`; what is no option there is a file. */
 const POLICY: Readonly<Record<string, string>> = {
@@ -28,7 +30,7 @@ const COMMANDS = [...Object.keys(WORDS), '--version'].join(' ');
 const BASH = `_tidegate() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}"
   case "$before" in
-    -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    -c|--config|--textfile) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --format) COMPREPLY=($(compgen -W "${FORMATS}" -- "$word")); return ;;
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then

@@ -113,3 +113,8 @@ export function excerpt(
     caret: `${' '.repeat(before.length + width(from, target))}^`,
   };
 }
+
+/** A line made safe, of `room` columns and dots where it is longer. */
+export function cut(line: string, room: number): string {
+  return excerpt(line, 1, room).source;
+}

@@ -4,4 +4,6 @@ export interface Io {
   err(line: string): void;
   /** Whether a person reads `out` on a terminal. */
   readonly terminal?: boolean;
+  /** Columns of that terminal. */
+  readonly columns?: number;
 }

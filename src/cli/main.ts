@@ -6,7 +6,7 @@
  * READS       its arguments, and the files that the command names
  * WRITES      what the command says it writes
  * NEVER       forwards an event
- * ON FAILURE  says why in one line; exit code 1 for the work, 2 for the command line
+ * ON FAILURE  says why in one line; exit code 1 for the work, 2 for the command line; `status`: 3
  */
 import { readFileSync } from 'node:fs';
 import { didYouMean } from '../document/nearest.js';
@@ -15,12 +15,14 @@ import { UsageError } from './arguments.js';
 import { check } from './check.js';
 import { completion } from './completion.js';
 import type { Io } from './io.js';
+import { metrics } from './metrics.js';
 import { nft } from './nft.js';
 import { pki } from './pki.js';
 import { policy } from './policy.js';
 import { reload } from './reload.js';
 import { run } from './run.js';
 import { seals } from './seals.js';
+import { status } from './status.js';
 
 const HELP = `tidegate - a one-way security relay for VSCP networks
 
@@ -31,6 +33,8 @@ Usage: tidegate COMMAND [OPTIONS]
 
   check        say whether a configuration is right
   run          run the relay
+  status       say whether a relay is well, and show it
+  metrics      print a relay's counters for Prometheus
   reload       replace the policies of a running relay
   policy       check, test and explain policy files
   seals        try everything that the relay's processes must not be able to do
@@ -45,12 +49,13 @@ A first relay:
   tidegate policy check policy.yaml          until it prints 'policy OK'
   tidegate check -c tidegate.yaml            until it prints 'configuration OK'
   tidegate run -c tidegate.yaml
+  tidegate status -c tidegate.yaml --watch
 
 To see it all at work on a simulated plant: npm start`;
 
 export const COMMANDS: Readonly<
   Record<string, (args: readonly string[], io: Io) => number | Promise<number>>
-> = { check, run, reload, policy, seals, nft, pki, completion };
+> = { check, run, status, metrics, reload, policy, seals, nft, pki, completion };
 
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
@@ -83,10 +88,11 @@ async function main(args: readonly string[], io: Io): Promise<number> {
 // `tidegate ... | head` has seen enough: that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
+  process.exit();
 });
 process.exitCode = await main(process.argv.slice(2), {
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
   terminal: process.stdout.isTTY,
+  columns: process.stdout.columns,
 });

@@ -1,23 +1,19 @@
 /** Prints findings about policies: as text with carets, for GitHub's annotations, or as JSON. */
 import type { Finding } from '../review/lint.js';
+import { palette, wantsColours } from '../terminal/palette.js';
 import { excerpt, printable } from './excerpt.js';
 import type { Io } from './io.js';
 import { count } from './policy-files.js';
 
-const RED = 31;
-const GREEN = 32;
-const YELLOW = 33;
-const BOLD = 1;
 /** Columns of a source line. */
 const ROOM = 100;
 
 export type Paint = (text: string, colour: 'red' | 'green' | 'yellow' | 'bold') => string;
 
-/** Colours on a terminal, unless NO_COLOR is set (https://no-color.org). */
+/** Colours where they are wanted. */
 export function painter(io: Io, environment: NodeJS.ProcessEnv = process.env): Paint {
-  const codes = { red: RED, green: GREEN, yellow: YELLOW, bold: BOLD } as const;
-  if (io.terminal !== true || (environment['NO_COLOR'] ?? '') !== '') return (text) => text;
-  return (text, colour) => `\x1b[${codes[colour]}m${text}\x1b[0m`;
+  const colours = palette(wantsColours(io.terminal, environment));
+  return (text, colour) => colours[colour](text);
 }
 
 /** Lines of the files that findings are about. */

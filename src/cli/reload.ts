@@ -2,7 +2,6 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadConfig } from '../config/config.js';
 import { holderOf } from '../wire/lock.js';
 import {
   type GateStatus,
@@ -12,6 +11,7 @@ import {
 } from '../wire/status.js';
 import { parseStrictly, refuseExtra } from './arguments.js';
 import { describeError } from './check.js';
+import { loadInstalled } from './installed.js';
 import type { Io } from './io.js';
 
 export const RELOAD_HELP = `tidegate reload - replace the policies of a running relay
@@ -66,7 +66,7 @@ const failed = (line: string): Said => ({ done: false, line });
 async function ask(file: string): Promise<Said> {
   let state: string;
   try {
-    ({ state } = loadConfig(file));
+    ({ state } = loadInstalled(file));
   } catch (error) {
     return failed(describeError(error, file));
   }

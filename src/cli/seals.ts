@@ -2,14 +2,16 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Config, loadConfig } from '../config/config.js';
+import type { Config } from '../config/config.js';
 import { didYouMean } from '../document/nearest.js';
 import { isRoot } from '../seal/available.js';
 import { compileFilter, type FilterName, FILTERS } from '../seal/filters.js';
 import { type Examination, examine, type Finding } from '../seals/examine.js';
+import { palette, wantsColours } from '../terminal/palette.js';
 import { asSupervisor, inPrivateNamespace } from '../wire/parent.js';
 import { parseStrictly, refuseExtra, UsageError } from './arguments.js';
 import { describeError } from './check.js';
+import { loadInstalled } from './installed.js';
 import type { Io } from './io.js';
 
 const SEALS_HELP = `tidegate seals - try everything that a relay's processes must not be able to do
@@ -42,8 +44,6 @@ Examples:
 
 /** Set for the process that this command starts in a mount namespace of its own. */
 const INSIDE = 'TIDEGATE_SEALS_INSIDE';
-/** Where systemd keeps the credentials of the unit of deploy/, for whoever runs this by hand. */
-const CREDENTIALS = '/run/credentials/tidegate.service';
 
 /** Runs `tidegate seals`; returns the exit code. */
 export async function seals(args: readonly string[], io: Io): Promise<number> {
@@ -65,7 +65,7 @@ export async function seals(args: readonly string[], io: Io): Promise<number> {
   if (values.arch !== undefined) throw new UsageError('--arch goes with --listing');
   let config: Config;
   try {
-    config = loadConfig(values.config, { CREDENTIALS_DIRECTORY: CREDENTIALS, ...process.env });
+    config = loadInstalled(values.config);
   } catch (error) {
     io.err(describeError(error, values.config));
     return 1;
@@ -141,22 +141,20 @@ function print(
   counted: boolean,
   io: Io,
 ): void {
-  const colours = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
-  const paint = (code: number, text: string): string =>
-    colours ? `\x1b[${code}m${text}\x1b[0m` : text;
+  const { bold, green, red } = palette(wantsColours(io.terminal));
   const width = Math.max(
     ...[...examination.seals, ...outside].map(({ attempt }) => attempt.length),
   );
   const row = ({ attempt, answer, held }: Finding): string =>
     `  ${attempt.padEnd(Math.min(width, 60))}  ${answer.padEnd(12)}  ` +
-    (held ? paint(32, 'held') : paint(31, 'NOT HELD'));
+    (held ? green('held') : red('NOT HELD'));
   const section = (findings: readonly Finding[]): void => {
     let last = '';
     for (const finding of findings) {
       if (brief && finding.held) continue;
       const of =
         finding.name === undefined ? finding.process : `${finding.process} ${finding.name}`;
-      if (of !== last) io.out(`${last === '' ? '' : '\n'}${paint(1, of)}`);
+      if (of !== last) io.out(`${last === '' ? '' : '\n'}${bold(of)}`);
       last = of;
       io.out(row(finding));
     }
@@ -164,7 +162,7 @@ function print(
   section(examination.seals);
   if (!brief || outside.some(({ held }) => !held)) {
     const note = counted ? '' : ' (not counted without --outside)';
-    io.out(`\n${paint(1, 'outside the processes')}${note}`);
+    io.out(`\n${bold('outside the processes')}${note}`);
     section(outside);
   }
   for (const { seal, inForce, reason } of examination.inForce) {
@@ -172,7 +170,7 @@ function print(
   }
   const all = counted ? [...examination.seals, ...outside] : examination.seals;
   const held = all.filter((finding) => finding.held).length;
-  io.out(`\n${held} of ${all.length} held${held === all.length ? '' : paint(31, ': NOT SEALED')}`);
+  io.out(`\n${held} of ${all.length} held${held === all.length ? '' : red(': NOT SEALED')}`);
 }
 
 function showProgress(subject: string, done: number, of: number): void {

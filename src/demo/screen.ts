@@ -1,4 +1,6 @@
 /** Where the demo shows itself: a live view on a terminal, plain lines elsewhere. */
+import { LiveView } from '../terminal/live.js';
+import { wantsColours } from '../terminal/palette.js';
 import { drawLine, drawPicture, type Picture } from './view.js';
 
 const FRAME_EVERY = 200;
@@ -7,15 +9,16 @@ const LINE_EVERY = 1000;
 export class Screen {
   readonly #live: boolean;
   readonly #colours: boolean;
+  readonly #view: LiveView;
   readonly #stream: NodeJS.WriteStream;
   #shown = 0;
-  #drawn = false;
 
   /** @param json standard output belongs to the report: words go to standard error */
   constructor(json: boolean) {
     this.#stream = json ? process.stderr : process.stdout;
     this.#live = process.stdout.isTTY && !json;
-    this.#colours = this.#live && process.env['NO_COLOR'] === undefined;
+    this.#colours = wantsColours(this.#live);
+    this.#view = new LiveView(process.stdout, false);
   }
 
   /** Calls back when nobody takes the words any more: `npm start | head`. */
@@ -36,15 +39,11 @@ export class Screen {
       this.say(drawLine(look()));
       return;
     }
-    const lines = drawPicture(look(), this.#colours).slice(0, process.stdout.rows - 1);
-    const start = this.#drawn ? '\x1b[H' : '\x1b[?25l\x1b[2J\x1b[H';
-    this.#stream.write(`${start}${lines.map((line) => `${line}\x1b[K`).join('\n')}\x1b[J`);
-    this.#drawn = true;
+    this.#view.draw(drawPicture(look(), this.#colours));
   }
 
   /** Gives the terminal back as it was. */
   close(): void {
-    if (this.#drawn) this.#stream.write('\x1b[?25h\n\n');
-    this.#drawn = false;
+    this.#view.close();
   }
 }

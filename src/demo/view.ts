@@ -1,4 +1,5 @@
 /** The demo's view: the pipeline with its counters, for a terminal or as plain lines. */
+import { type Paint, type Palette, palette } from '../terminal/palette.js';
 import type {
   Decision,
   GateStatus,
@@ -22,31 +23,6 @@ export interface Picture {
   readonly protocol: string;
   readonly down: { readonly script: number; readonly after: number };
   readonly connections: number;
-}
-
-type Paint = (text: string) => string;
-
-interface Palette {
-  readonly bold: Paint;
-  readonly dim: Paint;
-  readonly green: Paint;
-  readonly red: Paint;
-  readonly cyan: Paint;
-}
-
-const paint =
-  (code: number, on: boolean): Paint =>
-  (text) =>
-    on ? `\x1b[${code}m${text}\x1b[0m` : text;
-
-export function palette(on: boolean): Palette {
-  return {
-    bold: paint(1, on),
-    dim: paint(2, on),
-    green: paint(32, on),
-    red: paint(31, on),
-    cyan: paint(36, on),
-  };
 }
 
 const number = (value: number): string => value.toLocaleString('en-US');

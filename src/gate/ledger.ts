@@ -20,7 +20,7 @@ const SHARE: Readonly<Record<Lane, number>> = { routine: 3 / 4, urgent: 1 / 4 };
 /** Segments of a lane's own part, at least. */
 const SEGMENTS = 8;
 /** Marks without records, so that the counters of record follow, ms. */
-const COUNTER_MARK_EVERY = 1000;
+const COUNTER_MARK_EVERY = 200;
 
 /** A mark that the disk refuses after another one stands is tried again after this many ms. */
 const MARK_RETRY = 100;
@@ -41,6 +41,9 @@ export class Ledger {
   readonly lanes: readonly Lanes[] = [];
   /** One vector per source, continued from the last mark. */
   readonly counters: readonly Float64Array[];
+  /** The counters of record: as the last mark has them. */
+  readonly recorded: readonly Float64Array[];
+  readonly recordedOutcomes: readonly Float64Array[];
   /** One vector per channel, continued from the last mark. */
   readonly outcomes: readonly Float64Array[];
   /** The gate's clock at the last mark that was found, ms since 1970; 0 if there was none. */
@@ -131,6 +134,8 @@ export class Ledger {
       const vector = mark?.outcomes[header?.channels?.indexOf(channel) ?? -1];
       return adoptOutcomes(known, vector ?? new Float64Array(known.length));
     });
+    this.recorded = this.counters.map((vector) => vector.slice());
+    this.recordedOutcomes = this.outcomes.map((vector) => vector.slice());
     places.forEach(({ channel }, i) => {
       const outcomes = this.outcomes[channel]!;
       outcomes[EMITTED]! -= mended[i]!.missing;
@@ -195,7 +200,7 @@ export class Ledger {
       channel: this.#channels[i]!,
       journalled: routine.sequence - routine.pending + urgent.sequence - urgent.pending,
       urgent: urgent.sequence - urgent.pending,
-      ...describeOutcomes(this.outcomes[i]!),
+      ...describeOutcomes(this.recordedOutcomes[i]!),
     }));
   }
 
@@ -224,6 +229,8 @@ export class Ledger {
         }
       }
     });
+    this.counters.forEach((vector, i) => this.recorded[i]!.set(vector));
+    this.outcomes.forEach((vector, i) => this.recordedOutcomes[i]!.set(vector));
     if (marked === this.#journals) this.#lastMark = now;
   }
 

@@ -107,7 +107,7 @@ function open(source: number): Promise<void> {
 
 setInterval(() => {
   advance();
-  if (timer === undefined) commit();
+  commit();
   policies.takeChanged(Date.now(), (engine) => {
     advance();
     commit();
@@ -115,7 +115,7 @@ setInterval(() => {
     intake.replace(engine);
   });
   ledger.tend(performance.now());
-  report.write(policies.status);
+  report.update(policies.status);
 }, STATUS_EVERY);
 setInterval(() => {
   try {
@@ -124,7 +124,7 @@ setInterval(() => {
     log.error({ event: 'expire', err: error }, 'cannot delete what is beyond its retention');
   }
 }, EXPIRE_EVERY);
-report.write(policies.status);
+report.update(policies.status);
 log.info(
   {
     event: 'started',
@@ -137,5 +137,5 @@ log.info(
 await Promise.all(settings.sources.map((_, source) => open(source)));
 commit(true);
 ledger.close();
-report.write(policies.status);
+report.update(policies.status);
 process.exit(EXIT.done);

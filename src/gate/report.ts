@@ -67,7 +67,7 @@ export class Report {
     else this.#log.error({ event: 'not-forwarding', reason }, 'nothing goes out');
   }
 
-  write(policy: PolicyStatus): void {
+  update(policy: PolicyStatus): void {
     const { permitted, denied, engine } = this.#intake;
     const sources = this.#describe(this.#sources.map(({ name }) => name));
     const channels = this.#ledger.describe();
@@ -76,7 +76,7 @@ export class Report {
     const reason = this.#failing === undefined ? {} : { reason: this.#failing, since: this.#since };
     try {
       this.#file ??= new StatusFile(openStatus(this.#directory));
-      this.#file.write({
+      this.#file.save({
         process: 'gate',
         started: this.#started,
         time: now,
@@ -99,7 +99,7 @@ export class Report {
   }
 
   #describe(names: readonly string[]): Record<string, SourceStatus> {
-    const { counters } = this.#ledger;
+    const { recorded: counters } = this.#ledger;
     return Object.fromEntries(names.map((name, i) => [name, describeCounters(counters[i]!)]));
   }
 

@@ -7,11 +7,11 @@
 import {
   closeSync,
   fdatasyncSync,
+  ftruncateSync,
   openSync,
   readdirSync,
   readSync,
   statSync,
-  truncateSync,
   unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -79,14 +79,20 @@ export interface Mended {
   readonly missing: number;
   /** Bytes that no mark commits, cut away. */
   readonly cut: number;
+  /**
+   * Segments without a mark. They go when the next one is there: its epoch is new then, whatever
+   * happens in between, and a reader that was in one of them sees that it was taken back.
+   */
+  readonly emptied: readonly string[];
 }
 
-/** Cuts every segment back to its last mark, and drops those without one. */
+/** Cuts every segment back to its last mark, and drops those whose header is torn. */
 export function mendJournal(found: Found, standing: Standing | undefined): Mended {
   const { epoch, segments } = found;
   const wanted = Math.max(found.sequence, standing?.sequence ?? 0);
   const closed: Mended['closed'] = [];
   let sequence = found.sequence;
+  const emptied: string[] = [];
   let cut = 0;
   for (const segment of segments) {
     const { name, path, bytes, ended, scan } = segment;
@@ -101,9 +107,10 @@ export function mendJournal(found: Found, standing: Standing | undefined): Mende
       sequence = Math.max(last, sequence);
     }
     cut += written(path, committed || (scan?.committed ?? 0));
-    if (committed === 0) unlinkSync(path);
+    if (!scan) unlinkSync(path);
+    else if (committed === 0) emptied.push(path);
     else {
-      if (committed < bytes) truncateSync(path, committed);
+      keep(path, committed, bytes);
       closed.push({ name, bytes: committed, ended });
     }
   }
@@ -113,7 +120,22 @@ export function mendJournal(found: Found, standing: Standing | undefined): Mende
     adopted: sequence - found.sequence,
     missing: wanted - sequence,
     cut,
+    emptied,
   };
+}
+
+/**
+ * Cuts a segment, and makes durable what stands: a kill may have left marks that nobody has synced,
+ * and whoever writes the next segment does not sync this one.
+ */
+function keep(path: string, committed: number, bytes: number): void {
+  const fd = openSync(path, 'r+');
+  try {
+    if (committed < bytes) ftruncateSync(fd, committed);
+    fdatasyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Gives the records up to `sequence` the mark that they have on other journals; returns its end. */

@@ -130,6 +130,7 @@ export class JournalWriter {
     const mended = mendJournal(found, standing);
     const writer = new JournalWriter(directory, options, found.epoch + 1, mended);
     writer.#beginSegment();
+    for (const path of mended.emptied) rmSync(path);
     return writer;
   }
 

@@ -391,7 +391,7 @@ export class Relay {
     ];
     try {
       this.#status ??= new StatusFile(openStatus(join(this.#config.state, 'supervisor')));
-      this.#status.write({
+      this.#status.save({
         process: 'supervisor',
         time: Date.now(),
         config: resolve(this.#config.file),

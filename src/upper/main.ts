@@ -18,7 +18,7 @@ import { openLog } from '../wire/log.js';
 import { FD } from '../wire/fd.js';
 import { Rate } from '../wire/rate.js';
 import { takeSecret, takeSettings, takeText } from '../wire/settings.js';
-import { StatusFile } from '../wire/status.js';
+import { type Loss, StatusFile } from '../wire/status.js';
 import { Cursor } from './cursor.js';
 import { Lane } from './lane.js';
 import { Rejects } from './rejects.js';
@@ -54,6 +54,8 @@ const rate = new Rate();
 const started = Date.now();
 let ending: Cause | undefined;
 let unrecorded = false;
+let expired = cursor.lanes.routine.expired + cursor.lanes.urgent.expired;
+let loss: Loss | undefined;
 /** When the server's certificate expires, ms since 1970. */
 let peerExpires: number | undefined;
 
@@ -105,6 +107,13 @@ const session = new UpperSession(settings.user, password, {
   end,
 });
 
+/** What retention took before it was sent. */
+function noteExpired(total: number): { loss?: Loss } {
+  if (total > expired) loss = { time: Date.now(), reason: 'expired', count: total - expired };
+  expired = total;
+  return loss ? { loss } : {};
+}
+
 function writeStatus(state: 'connecting' | 'up' | 'down'): void {
   const { routine, urgent } = cursor.lanes;
   const both = (field: 'answered' | 'refused' | 'expired' | 'resent' | 'rewound'): number =>
@@ -112,7 +121,7 @@ function writeStatus(state: 'connecting' | 'up' | 'down'): void {
   cursor.counts.stray = stray + sender.stray;
   cursor.counts.discarded = discarded + session.discarded;
   try {
-    status.write({
+    status.save({
       process: 'upper',
       started,
       time: Date.now(),
@@ -125,6 +134,7 @@ function writeStatus(state: 'connecting' | 'up' | 'down'): void {
       rewound: both('rewound'),
       lanes: cursor.lanes,
       rate: rate.note(performance.now(), both('answered')),
+      ...noteExpired(both('expired')),
       outstanding: sender.outstanding,
       ...cursor.counts,
       ...(peerExpires === undefined ? {} : { peerExpires }),

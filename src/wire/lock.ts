@@ -23,7 +23,8 @@ export function lockFile(path: string): number {
   const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
   const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
   const stdio: ('ignore' | number)[] = ['ignore', 'ignore', 'ignore', fd];
-  const { status, error } = spawnSync('/usr/bin/flock', ['--exclusive', '--nonblock', '3'], {
+  // Whoever asks who holds it has it for a moment.
+  const { status, error } = spawnSync('/usr/bin/flock', ['--exclusive', '--wait', '0.2', '3'], {
     stdio,
   });
   if (status !== 0) {

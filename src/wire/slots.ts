@@ -92,7 +92,7 @@ export function readNewest(
     if (end > slot.length) continue;
     if (slot.readUInt32BE(CRC) !== crc32(slot.subarray(WRITES, end))) continue;
     const writes = slot.readDoubleBE(WRITES);
-    if (newest && writes <= newest.writes) continue;
+    if (!Number.isSafeInteger(writes) || (newest && writes <= newest.writes)) continue;
     newest = { writes, payload: slot.subarray(PAYLOAD, end) };
   }
   return newest;

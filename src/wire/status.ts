@@ -3,7 +3,7 @@
  *
  * No socket leads into a process: who wants to know reads files.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSlots, readNewest, Slots } from './slots.js';
 
@@ -138,6 +138,8 @@ export interface UpperStatus extends Omit<LaneStatus, 'sequence'> {
   readonly discarded: number;
   /** When the server's certificate expires, ms since 1970. */
   readonly peerExpires?: number;
+  /** What it missed last, and why: `expired`. */
+  readonly loss?: Loss;
 }
 
 /** A certificate of the configuration, as it is in use. */
@@ -212,21 +214,40 @@ export class StatusFile {
   }
 
   /** @throws Error of the file system, or RangeError: then the status before stands */
-  write(status: object): void {
+  save(status: object): void {
     this.#slots.save(Buffer.from(JSON.stringify(status)));
   }
 }
 
-function read(directory: string): unknown {
-  let fd;
+/**
+ * What a directory's status file holds, which may be anything; undefined while there is none.
+ *
+ * @throws Error of the file system; Error where there is no file, or what is in it is no JSON
+ */
+export function readStatus(directory: string): unknown {
+  // An upper that was taken over may put a FIFO or a link in its file's place.
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let fd: number;
   try {
-    fd = openSync(join(directory, STATUS), 'r');
+    fd = openSync(join(directory, STATUS), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    if (!fstatSync(fd).isFile()) throw new Error('it is no file');
     const newest = readNewest(fd, STATUS_BYTES);
     return newest && (JSON.parse(newest.payload.toString()) as unknown);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function read(directory: string): unknown {
+  try {
+    return readStatus(directory);
   } catch {
     return undefined;
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }
 

@@ -1,6 +1,6 @@
 /** A relay of real processes between the benchmark's generator and sink. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createAuthority, issueCertificate } from '../../src/pki/authority.js';
@@ -205,6 +205,6 @@ async function checkSums(state: string, count: number): Promise<void> {
     if (plant?.in === count && Object.keys(plant.lost).length === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  const text = readFileSync(join(state, 'gate/status.json'), 'utf8');
-  throw new Error(`the sums do not hold: ${text.slice(0, 400)}`);
+  const sources = JSON.stringify(readGateStatus(state)?.sources);
+  throw new Error(`the sums do not hold: ${sources}`);
 }

@@ -101,7 +101,7 @@ await t.test('run refuses what check refuses, before anything is started', async
 await t.test('help teaches, at every level; what is unknown names the nearest known', (t) => {
   const help = run(['--help']);
   t.equal(help.status, 0);
-  for (const command of ['check', 'run', 'pki', 'completion']) {
+  for (const command of ['check', 'run', 'status', 'metrics', 'pki', 'completion']) {
     t.match(help.stdout, new RegExp(`^ +${command} `, 'm'));
     t.match(run([command, '--help']), { status: 0, stdout: /Usage/ });
   }
@@ -117,9 +117,10 @@ await t.test('help teaches, at every level; what is unknown names the nearest kn
 
 await t.test('the bash completion is a script that bash takes, and completes', (t) => {
   const { stdout } = run(['completion', 'bash']);
-  const script = `${stdout}\nCOMP_WORDS=(tidegate ch); COMP_CWORD=1; _tidegate; echo "\${COMPREPLY[@]}"`;
+  const script = `${stdout}\nCOMP_WORDS=(tidegate ch); COMP_CWORD=1; _tidegate; echo "\${COMPREPLY[@]}"
+COMP_WORDS=(tidegate status --w); COMP_CWORD=2; _tidegate; echo "\${COMPREPLY[@]}"`;
   const bash = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
-  t.equal(bash.stdout, 'check\n');
+  t.equal(bash.stdout, 'check\n--watch\n');
   t.match(run(['completion', 'tcsh']), { status: 2, stderr: /unknown shell/ });
   t.end();
 });

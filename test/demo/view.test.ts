@@ -28,6 +28,8 @@ const show = (missing?: string, colours = false): string => {
     time: 0,
     config: '',
     seals: seals(missing),
+    gate: { state: 'up', starts: 1 } as const,
+    certificates: [],
     lowers: [],
     uppers: [],
     processes: [],

@@ -1,7 +1,7 @@
 /** The systemd units: what systemd itself says of them, and that nothing in them is for show. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { parseDocument } from '../../src/document/document.js';
@@ -13,6 +13,7 @@ const EXPOSURE: Readonly<Record<string, number>> = {
   'tidegate.service': 32,
   'tidegate-nft.service': 20,
   'tidegate-board.service': 15,
+  'tidegate-metrics.service': 10,
 };
 
 const analyze = (...args: string[]) =>
@@ -34,18 +35,27 @@ function copies(t: Test): string {
   return directory;
 }
 
+/** A service that a timer of the same name starts. */
+const TIMED = ['tidegate-metrics'];
+
 const settingsOf = (text: string): string[] =>
   text.split('\n').filter((line) => /^[A-Z]\w*=/.test(line));
 
 await t.test('the units are these', (t) => {
   const units = readdirSync(UNITS).filter((name) => name.endsWith('.service'));
   t.same(units.sort(), Object.keys(EXPOSURE).sort());
+  const timers = readdirSync(UNITS).filter((name) => name.endsWith('.timer'));
+  t.same(
+    timers,
+    TIMED.map((name) => `${name}.timer`),
+  );
   t.end();
 });
 
 await t.test('systemd knows every setting and every value', needsSystemd, (t) => {
   const directory = copies(t);
-  const paths = Object.keys(EXPOSURE).map((name) => join(directory, name));
+  const timers = TIMED.map((name) => `${name}.timer`);
+  const paths = [...Object.keys(EXPOSURE), ...timers].map((name) => join(directory, name));
   const { status, stderr } = analyze('verify', '--recursive-errors=no', ...paths);
   t.equal(stderr, '');
   t.equal(status, 0);
@@ -98,6 +108,15 @@ await t.test('the packet filter is loaded before the relay, from the same config
   t.match(relay, /^After=tidegate-nft\.service /m);
   const named = (text: string): string | undefined => / (?:run|nft) -c (\S+)/.exec(text)?.[1];
   t.equal(named(filter), named(relay));
+  t.end();
+});
+
+await t.test('the metrics are those of that relay, written where the unit may write', (t) => {
+  const relay = readFileSync(join(UNITS, 'tidegate.service'), 'utf8');
+  const unit = readFileSync(join(UNITS, 'tidegate-metrics.service'), 'utf8');
+  const [, config, file] = / metrics -c (\S+) --textfile (\S+)$/m.exec(unit) ?? [];
+  t.equal(config, / run -c (\S+)/.exec(relay)?.[1]);
+  t.match(unit, new RegExp(`^ReadWritePaths=-${dirname(file!)}$`, 'm'));
   t.end();
 });
 

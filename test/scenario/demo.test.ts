@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { readSupervisorStatus } from '../../src/wire/status.js';
 
 const DEMO = fileURLToPath(new URL('../../dist/demo/main.js', import.meta.url));
 
@@ -71,9 +72,7 @@ await t.test('Ctrl-C ends it cleanly; every process shows in ps by its entry fil
   let text = '';
   demo.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
   while (!/in [1-9]/.test(text)) await new Promise((resolve) => setTimeout(resolve, 50));
-  const { processes } = JSON.parse(
-    readFileSync(join(state, 'supervisor', 'status.json'), 'utf8'),
-  ) as Report;
+  const { processes } = readSupervisorStatus(state)!;
   t.equal(processes.length, 6);
   for (const { process: role, pid } of processes) {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
@@ -92,11 +91,9 @@ await t.test('Ctrl-C ends it cleanly; every process shows in ps by its entry fil
 await t.test('a killed demo leaves no process behind', async (t) => {
   const state = join(t.testdir({}), 'state');
   const demo = spawn(process.execPath, [DEMO, 'tidegate', '--state', state], { stdio: 'ignore' });
-  const status = join(state, 'supervisor', 'status.json');
-  const count = (): number =>
-    existsSync(status) ? (JSON.parse(readFileSync(status, 'utf8')) as Report).processes.length : 0;
+  const count = (): number => readSupervisorStatus(state)?.processes.length ?? 0;
   while (count() < 6) await new Promise((resolve) => setTimeout(resolve, 50));
-  const { processes } = JSON.parse(readFileSync(status, 'utf8')) as Report;
+  const { processes } = readSupervisorStatus(state)!;
   demo.kill('SIGKILL');
   while (processes.some(({ pid }) => alive(pid))) {
     await new Promise((resolve) => setTimeout(resolve, 50));
