@@ -111,6 +111,8 @@ export interface LogLine {
 export interface StartOptions extends Pick<RelayOptions, 'unsealed' | 'prefix'> {
   /** The supervisor's entry file; the built one if not given. */
   readonly supervisor?: string;
+  /** Takes each line of the log, which is not kept then. */
+  readonly take?: (line: LogLine) => void;
 }
 
 export class RunningRelay {
@@ -121,14 +123,16 @@ export class RunningRelay {
   readonly state: string;
   readonly process: ChildProcess;
   readonly #ended: Promise<number | null>;
+  readonly #take: (line: LogLine) => void;
   #over = false;
 
   constructor(
     directory: string,
     config: string,
-    { unsealed, prefix = [], supervisor = SUPERVISOR }: StartOptions,
+    { unsealed, prefix = [], supervisor = SUPERVISOR, take }: StartOptions,
   ) {
     this.directory = directory;
+    this.#take = take ?? ((line) => this.log.push(line));
     this.state = join(directory, 'state');
     const own = [process.execPath, supervisor, 'tidegate', '-c', config] as const;
     const [file, rest] = unsealed === true ? withParent(own, 'TERM') : asSupervisor(own);
@@ -216,7 +220,7 @@ export class RunningRelay {
     this.process.stderr!.setEncoding('utf8').on('data', (text: string) => {
       const lines = (rest + text).split('\n');
       rest = lines.pop()!;
-      for (const line of lines) this.log.push(parseLine(line));
+      for (const line of lines) this.#take(parseLine(line));
     });
   }
 }
@@ -233,6 +237,13 @@ function parseLine(line: string): LogLine {
 export async function startRelay(t: Test, options: RelayOptions): Promise<RunningRelay> {
   if (!existsSync(SUPERVISOR)) throw new Error('dist/ is missing: npm run build');
   const directory = options.directory ?? t.testdir({});
+  const relay = new RunningRelay(directory, await writeRelay(directory, options), options);
+  t.teardown(() => relay.stop());
+  return relay;
+}
+
+/** Writes all that a relay needs into a directory; returns the path of its configuration. */
+export async function writeRelay(directory: string, options: RelayOptions): Promise<string> {
   const [ca, own] = await Promise.all([trusted(), relayIdentity()]);
   const write = (name: string, text: string): void => {
     writeFileSync(join(directory, name), text, { mode: 0o600 });
@@ -245,9 +256,7 @@ export async function startRelay(t: Test, options: RelayOptions): Promise<Runnin
   for (const { name, password = 'secret' } of options.lowers) write(`lower-${name}`, password);
   for (const { name, password = 'secret' } of options.uppers) write(`upper-${name}`, password);
   write('tidegate.yaml', configuration(options));
-  const relay = new RunningRelay(directory, join(directory, 'tidegate.yaml'), options);
-  t.teardown(() => relay.stop());
-  return relay;
+  return join(directory, 'tidegate.yaml');
 }
 
 /** YAML takes JSON's strings, so every value of a test is quoted by JSON. */
