@@ -123,6 +123,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
       'terminal',
       'wire/lock',
       'wire/parent',
+      'wire/printable',
       'wire/status',
     ],
     node: [

@@ -5,7 +5,7 @@ import type { Io } from './io.js';
 
 const WORDS: Readonly<Record<string, string>> = {
   check: '-c --config --help',
-  run: '-c --config --help',
+  run: '-c --config --pretty --help',
   status: '-c --config --json --watch --help',
   metrics: '-c --config --textfile --help',
   reload: '-c --config --help',

@@ -28,6 +28,8 @@ const SMALL_READ = 16 * 1024;
 const GATHER = 2;
 const STATUS_EVERY = 250;
 const EXPIRE_EVERY = 60_000;
+/** A hostile valve's torn frames are said no more often than this, ms: other lines would be dropped. */
+const TORN_EVERY = 1000;
 
 // Journals are read by the uppers of their channel: whoever may enter the directory.
 process.umask(0o022);
@@ -74,6 +76,13 @@ function open(source: number): Promise<void> {
     const frames = new FrameReader();
     let skipped = 0;
     let strange = false;
+    const noteTorn = (): void => {
+      const bytes = frames.skipped - skipped;
+      if (bytes === 0) return;
+      const from = settings.sources[source];
+      log.warn({ event: 'torn', source: from, bytes }, 'bytes of no frame are passed over');
+      skipped = frames.skipped;
+    };
     const pipe = readDescriptor(FD.pipe + source, 64 * 1024, {
       data(chunk) {
         advance();
@@ -85,14 +94,6 @@ function open(source: number): Promise<void> {
           const from = settings.sources[source];
           log.error({ event: 'unknown-frame', source: from }, 'unknown frames are passed over');
         }
-        if (frames.skipped !== skipped) {
-          log.warn({
-            event: 'torn',
-            source: settings.sources[source],
-            bytes: frames.skipped - skipped,
-          });
-          skipped = frames.skipped;
-        }
         const small = chunk.length < SMALL_READ;
         if (small) commit();
         else timer ??= setTimeout(commit, GATHER);
@@ -100,8 +101,12 @@ function open(source: number): Promise<void> {
         pipe.pause();
         setTimeout(pipe.resume, REST);
       },
-      ended: () => resolve(),
+      ended: () => {
+        noteTorn();
+        resolve();
+      },
     });
+    setInterval(noteTorn, TORN_EVERY);
   });
 }
 

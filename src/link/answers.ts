@@ -86,3 +86,30 @@ export function escapeText(text: string, most = 256): string {
     .replace(/[^\x20-\x7e]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
   return escaped.length > most ? `${escaped.slice(0, most - 3)}...` : escaped;
 }
+
+/** A word of a language, and marks; no number, no GUID, no key is one. */
+const PLAIN = /^[!-/:-@[-`{-~]*[A-Za-z]{0,20}[!-/:-@[-`{-~]*$/;
+const HIDDEN = '***';
+
+/**
+ * A server's words for a log: plain words as they are, `***` in place of all else. A server may
+ * echo the password, and may say what only events hold, on a wrong port by mistake.
+ *
+ * @param text as AnswerReader read it: in latin1, perhaps cut at MAX_ANSWER
+ */
+export function showWords(text: string, secret: string, most?: number): string {
+  const sent = Buffer.from(secret).toString('latin1');
+  let said = text.replaceAll(sent, HIDDEN);
+  if (text.length >= MAX_ANSWER) said = cutBeginning(said, sent);
+  const words = said.split(/\s+/).map((word) => (PLAIN.test(word) ? word : HIDDEN));
+  const shown = words.filter((word, i) => word !== HIDDEN || words[i - 1] !== HIDDEN);
+  return escapeText(shown.join(' '), most);
+}
+
+/** Removes from the end of a text that was cut what may be the beginning of the secret. */
+function cutBeginning(text: string, secret: string): string {
+  for (let length = secret.length - 1; length > 0; length--) {
+    if (text.endsWith(secret.slice(0, length))) return text.slice(0, -length);
+  }
+  return text;
+}

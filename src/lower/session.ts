@@ -7,7 +7,7 @@
 import { connect } from 'node:net';
 import { PATIENCE } from '../dialing/schedule.js';
 import { describeFailure, type Outcome } from '../dialing/serve.js';
-import { AnswerReader, escapeText } from '../link/answers.js';
+import { AnswerReader, showWords } from '../link/answers.js';
 import type { LoginScript } from '../link/login.js';
 
 /** A greeting and its answers are short: a server that says more is something else. */
@@ -26,8 +26,7 @@ export function logIn(host: string, port: number, script: LoginScript): Promise<
     const answers = new AnswerReader();
     const input = Buffer.alloc(4096);
     const warnings: string[] = [];
-    const show = (text: string, most?: number): string =>
-      escapeText(text.replaceAll(script.secret, '***'), most);
+    const show = (text: string, most?: number): string => showWords(text, script.secret, most);
     let step = -1;
     let settled = false;
     let quiet: NodeJS.Timeout | undefined;

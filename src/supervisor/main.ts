@@ -11,13 +11,16 @@ import { parseArgs } from 'node:util';
 import { checkFiles } from '../config/check.js';
 import { loadConfig } from '../config/config.js';
 import { openLog } from '../wire/log.js';
+import { Logs } from './logs.js';
 import { Relay } from './relay.js';
 
 const { values } = parseArgs({
   options: { config: { type: 'string', short: 'c' } },
   allowPositionals: true,
 });
-const log = openLog('supervisor');
+const logs = new Logs();
+process.on('exit', () => logs.flush());
+const log = openLog('supervisor', undefined, (line) => logs.take(line));
 // What is below the state directory holds events: for this user alone, in every process.
 process.umask(0o077);
 
@@ -27,13 +30,14 @@ process.on('SIGHUP', () => running?.reload());
 
 try {
   const config = loadConfig(values.config ?? 'tidegate.yaml');
-  const relay = new Relay(config, checkFiles(config), log);
+  const relay = new Relay(config, checkFiles(config), log, logs);
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
     log.info({ event: 'stopping', signal }, 'stopping');
     await relay.stop();
+    logs.flush();
     log.info({ event: 'stopped' }, 'stopped');
     process.exit(0);
   };

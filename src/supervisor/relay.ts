@@ -27,7 +27,7 @@ import type { Role } from '../seal/table.js';
 import { Credentials } from './credentials.js';
 import { openAll, openBoth, openOnce, upperFiles } from './handed.js';
 import { Link } from './link.js';
-import { collectLog } from './logs.js';
+import type { Logs } from './logs.js';
 import { Reload, Verdicts } from './reload.js';
 import { readUsage } from './usage.js';
 
@@ -70,7 +70,7 @@ export class Relay {
   #stopping = false;
 
   /** @throws Error of the file system, or if the state is in use: nothing has been started then */
-  constructor(config: Config, checked: Checked, log: Logger) {
+  constructor(config: Config, checked: Checked, log: Logger, logs: Logs) {
     this.#config = config;
     this.#log = log;
     const own = join(config.state, 'supervisor');
@@ -78,19 +78,19 @@ export class Relay {
     lockFile(join(own, 'lock'));
     this.#awaitEarlier();
     const pipes = config.lowers.map(({ name }) => `pipe ${name}`);
-    const logs = [
+    const writers = [
       'gate',
       ...config.lowers.flatMap(({ name }) => [`lower ${name}`, `valve ${name}`]),
       ...config.uppers.flatMap(({ name }) => [`dial ${name}`, `upper ${name}`]),
     ];
     const run = join(config.state, 'run');
-    this.#pipes = makePipes(run, [...pipes, ...logs, 'verdict']);
+    this.#pipes = makePipes(run, [...pipes, ...writers, 'verdict']);
     this.#bundle = openBoth(join(run, 'policies'));
     this.#hand({ number: 0, policies: checked.policies, keys: checked.keys });
     this.#launcher = new Launcher(run);
     this.#reportSeals();
     this.#confines = new Confines(config, this.#launcher);
-    for (const name of logs) collectLog(this.#pipe(name).read, name);
+    for (const name of writers) logs.collect(this.#pipe(name).read, name);
     const verdicts = new Verdicts(this.#pipe('verdict').read);
     this.#reload = new Reload({
       config,

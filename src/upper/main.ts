@@ -99,8 +99,7 @@ const sender = new Sender(lanes, settings, {
 const session = new UpperSession(settings.user, password, {
   write: (text) => void socket.write(text),
   ready: () => {
-    const after = Object.fromEntries(LANES.map((name) => [name, cursor.lanes[name].sequence]));
-    log.info({ event: 'ready', after }, 'logged in, sending');
+    log.info({ event: 'ready' }, 'logged in, sending');
     wake();
   },
   answer: (ok, text) => sender.take(ok, text),

@@ -1,5 +1,5 @@
 /** The protocol with an upper server: login, then one answer a SEND; all else is discarded. */
-import { AnswerReader, escapeText } from '../link/answers.js';
+import { AnswerReader, showWords } from '../link/answers.js';
 import type { Cause } from '../wire/exit.js';
 
 /** Without an awaited answer for this many ms the link is dead. */
@@ -64,8 +64,7 @@ export class UpperSession {
       return true;
     });
     if (this.#answers.discarded - this.#discardedAtAnswer > MAX_BABBLE) {
-      const said = this.#show(this.#answers.firstDiscarded ?? 'an endless line', 80);
-      this.#events.end('babble', `the server sends what is no answer, beginning with: ${said}`);
+      this.#events.end('babble', `the server sends what is no answer${this.#describeBabble()}`);
     }
   }
 
@@ -80,14 +79,16 @@ export class UpperSession {
     this.#events.end('silence', `no answer in time (${this.ready ? 'SEND' : this.#state})`);
   }
 
-  /** A server may echo what it was sent: the password must not come back in the log. */
-  #show(text: string, most?: number): string {
-    return escapeText(text.replaceAll(this.#password, '***'), most);
+  /** Once it has been sent events, nothing that a server says goes to the log. */
+  #describeBabble(): string {
+    if (this.ready) return ': more than 1 MiB since its last answer';
+    const said = this.#answers.firstDiscarded ?? 'an endless line';
+    return `, beginning with: ${showWords(said, this.#password, 80)}`;
   }
 
   #logIn(ok: boolean, text: string): void {
     if (!ok) {
-      const words = this.#show(text);
+      const words = showWords(text, this.#password);
       this.#events.end('refused', `the server refused (${this.#state}): ${words}`);
       return;
     }

@@ -7,25 +7,27 @@ import { FD } from './fd.js';
 export type { Logger };
 
 /** Writes whole lines; what a full pipe does not take is dropped: a log never stops a process. */
-const destination = {
-  write(line: string): void {
-    try {
-      writeSync(FD.log, line);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-    }
-  },
-};
+function writeLine(line: string): void {
+  try {
+    writeSync(FD.log, line);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+  }
+}
 
-/** A logger whose lines say which process they are from; the last line of a process that fails too. */
-export function openLog(role: string, name?: string): Logger {
+/**
+ * A logger whose lines say which process they are from; the last line of a process that fails too.
+ *
+ * @param write takes whole lines; to descriptor 2 if not given
+ */
+export function openLog(role: string, name?: string, write = writeLine): Logger {
   const log = pino(
     {
       base: name === undefined ? { process: role } : { process: role, name },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
     },
-    destination,
+    { write },
   );
   process.on('uncaughtException', (error) => {
     log.fatal({ event: 'failure', err: error }, error.message);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { AnswerReader, escapeText, MAX_ANSWER } from '../../src/link/answers.js';
+import { AnswerReader, escapeText, MAX_ANSWER, showWords } from '../../src/link/answers.js';
 
 type Answer = readonly [ok: boolean, text: string];
 
@@ -163,5 +163,41 @@ await t.test('every control character is escaped, printable text stays as it is'
   }
   t.equal(escapeText('x'.repeat(300)), 'x'.repeat(256));
   t.equal(escapeText('\n'.repeat(300), 20), '\\x0a\\x0a\\x0a\\x0a\\...');
+  t.end();
+});
+
+await t.test('of a server’s words the plain ones are shown', (t) => {
+  for (const [said, shown] of [
+    ['-OK - Invalid username or password.', '-OK - Invalid username or password.'],
+    ['-OK - bad command: PASS tell-nobody', '-OK - bad command: PASS ***'],
+    ['-OK (sorry), "no" [places]!', '-OK (sorry), "no" [places]!'],
+    ['HTTP/1.1 400 Bad Request', '*** Bad Request'],
+    ['0,10,6,0,2026-11-22T08:00:00Z,7,FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01,1', '***'],
+    ['seen at AA:BB:CC:DD and FF:EE', 'seen at *** and ***'],
+    ['go \x1b[2J away\x9b', 'go ***'],
+    ['0x8A 0x00 17 two', '*** two'],
+    ['x'.repeat(80), '***'],
+    ['', ''],
+  ] as const) {
+    t.equal(showWords(said, 'tell-nobody'), shown);
+  }
+  t.equal(showWords('a b c d', 'tell-nobody', 5), 'a b c');
+  t.end();
+});
+
+await t.test('nothing of a password is shown, wherever the line was cut', (t) => {
+  for (const secret of ['secret', 'correct horse battery', 'pässwörd für morgen']) {
+    const bytes = Buffer.from(secret).toString('latin1');
+    t.notMatch(showWords(`PASS ${bytes} is wrong`, secret), /secret|correct|horse|morgen|rd/);
+    for (let before = 0; before < 40; before++) {
+      for (const text of [
+        `${'a '.repeat(before)}${bytes.repeat(200)}`,
+        `${' '.repeat(before)}${`${bytes} `.repeat(200)}`,
+      ]) {
+        const shown = showWords(text.slice(0, MAX_ANSWER), secret, MAX_ANSWER);
+        if (!/^[a *]*$/.test(shown)) t.fail(shown);
+      }
+    }
+  }
   t.end();
 });

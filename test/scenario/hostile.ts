@@ -98,12 +98,12 @@ export interface HostileOptions {
 export class HostileRelay extends RunningRelay {
   /** Lines of one process, as the supervisor names it. */
   from(name: string): LogLine[] {
-    return this.log.filter((line) => line.from === name);
+    return this.happened((line) => line.from === name);
   }
 
   /** What the supervisor says of a link. */
   link(name: string, event: string): LogLine[] {
-    return this.log.filter((line) => line['link'] === name && line.event === event);
+    return this.happened((line) => line['link'] === name && line.event === event);
   }
 
   /** Open descriptors, sockets among them, and resident bytes of the supervisor itself. */

@@ -105,6 +105,8 @@ export interface LogLine {
   /** Which process wrote it, as the supervisor knows; none: the supervisor itself. */
   readonly from?: string;
   readonly event?: string;
+  /** How many lines it stands for, if more than one. */
+  readonly repeated?: number;
   readonly [key: string]: unknown;
 }
 
@@ -174,6 +176,12 @@ export class RunningRelay {
   /** The first line of the log that the predicate holds for. */
   logged(predicate: (line: LogLine) => boolean): LogLine | undefined {
     return this.log.find(predicate);
+  }
+
+  /** Lines of the log that the predicate holds for, each as often as it was repeated. */
+  happened(predicate: (line: LogLine) => boolean): LogLine[] {
+    const found = this.log.filter(predicate);
+    return found.flatMap((line) => new Array<LogLine>(line.repeated ?? 1).fill(line));
   }
 
   /** Waits until a condition holds; `what` names it where it never does. */

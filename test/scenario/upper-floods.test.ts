@@ -11,7 +11,12 @@ const HOSTILE: readonly (readonly [
   cause: string,
   said: RegExp,
 ])[] = [
-  ['garbage', 'garbage', 'babble', /^the server sends what is no answer, beginning with: /],
+  [
+    'garbage',
+    'garbage',
+    'babble',
+    /^the server sends what is no answer: more than 1 MiB since its last answer$/,
+  ],
   ['answers', 'answers', 'babble', /^the server answers what was not asked$/],
   ['deaf', 'deaf', 'silence', /^no answer in time \(SEND\)$/],
   ['mute', 'mute', 'silence', /^no answer in time \(SEND\)$/],

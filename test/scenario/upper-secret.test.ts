@@ -15,11 +15,12 @@ await t.test('nothing goes up without the password, and all of it goes up with i
     uppers: [{ name: 'portal', port: upper.port }],
   });
   await relay.untilUp();
+  await relay.until(() => upper.open === 1, 'the handshake is done');
   const password = join(relay.directory, 'upper-portal');
   chmodSync(password, 0o644);
   upper.dropAll('fin');
   const failures = (): number =>
-    relay.log.filter((line) => line.event === 'failure' && line.msg.includes('chmod 600')).length;
+    relay.happened((line) => line.event === 'failure' && line.msg.includes('chmod 600')).length;
   await relay.until(() => failures() >= 2, 'it is tried again and again');
   await lower.untilLoop();
   lower.send(numberedEvents(1, 100));

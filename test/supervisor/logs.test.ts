@@ -4,8 +4,8 @@ import { sealLine } from '../../src/supervisor/logs.js';
 
 /** What a reader of the log gets; throws if it is not one line of JSON. */
 function read(line: string, from = 'valve:plant'): Record<string, unknown> {
-  const sealed = sealLine(line, from);
-  if (!/^[^\x00-\x1f\x7f-\x9f]*\n$/.test(sealed)) throw new Error(`harmful: ${sealed}`);
+  const sealed = sealLine(line, from).text;
+  if (/[\p{C}\p{Zl}\p{Zp}]/u.test(sealed)) throw new Error(`harmful: ${sealed}`);
   return JSON.parse(sealed) as Record<string, unknown>;
 }
 
@@ -17,7 +17,8 @@ await t.test('a JSON object goes through with its origin', (t) => {
     from: 'valve:plant',
   });
   t.same(read('{}'), { from: 'valve:plant' });
-  t.equal(sealLine('{"a":1}', 'x'), '{"a":1,"from":"x"}\n');
+  t.equal(sealLine('{"a":1}', 'x').text, '{"a":1,"from":"x"}');
+  t.equal(sealLine('{"a":1}').text, '{"a":1}', 'the supervisor itself has none');
   t.end();
 });
 
@@ -72,7 +73,7 @@ await t.test('no control character survives, whatever the line', (t) => {
 
 await t.test('a line that is too long is cut', (t) => {
   for (const line of ['x'.repeat(100_000), '\x1b'.repeat(100_000), `{"a":"${'x'.repeat(8180)}`]) {
-    const sealed = sealLine(line, 'valve:plant');
+    const sealed = sealLine(line, 'valve:plant').text;
     t.ok(sealed.length < 2200, `${sealed.length} characters`);
     t.equal(read(line)['from'], 'valve:plant');
   }
@@ -86,11 +87,61 @@ await t.test('an object with spaces around it, or with nothing in it, is one lin
 
 await t.test('a line that is nested too deeply to be printed is shown as text', (t) => {
   const depth = 200_000;
-  const entry = JSON.parse(sealLine(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`, 'gate')) as {
+  const entry = JSON.parse(
+    sealLine(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`, 'gate').text,
+  ) as {
     msg: string;
     from: string;
   };
   t.equal(entry.from, 'gate');
   t.match(entry.msg, /^\{"a":\[\[/);
+  t.end();
+});
+
+await t.test('lines are of a kind if they differ in their time alone', (t) => {
+  const kind = (line: string, from = 'gate') => sealLine(line, from).kind;
+  const line = '{"level":"info","time":"2026-11-22T08:00:00Z","msg":"up","n":1}';
+  t.equal(kind(line), kind(line.replace('08:00', '09:00')));
+  t.equal(kind(line), kind(line.replace(/"time":"[^"]*",/, '"time":{"x":"y"},')));
+  for (const [from, to] of [
+    ['info', 'warn'],
+    ['"up"', '"down"'],
+    [':1}', ':2}'],
+    [':1}', ':1,"x":null}'],
+    [':1}', ':{"time":1}}'],
+  ] as const) {
+    t.not(kind(line), kind(line.replace(from, to)), to);
+  }
+  t.not(kind(line), kind(line, 'upper portal'));
+  t.not(
+    kind(line.replace(':1}', ':{"time":1}}')),
+    kind(line.replace(':1}', ':{"time":2}}')),
+    'a time within is another thing',
+  );
+  t.equal(kind('segmentation fault'), kind('segmentation fault'), 'whenever it comes');
+  t.end();
+});
+
+await t.test('how often a line was repeated is not for a process to say', (t) => {
+  t.same(read('{"msg":"x","repeated":1000}'), { msg: 'x', from: 'valve:plant' });
+  t.equal(sealLine('{"msg":"x","repeated":7}').kind, sealLine('{"msg":"x"}').kind);
+  t.end();
+});
+
+await t.test('marks that nobody sees or that turn text around do not survive', (t) => {
+  for (const mark of [
+    '\u200b',
+    '\u200e',
+    '\u202e',
+    '\u2066',
+    '\u2028',
+    '\ufeff',
+    '\u061c',
+    '\u{e0041}',
+  ]) {
+    const sealed = sealLine(`{"msg":"a${mark}b"}`, 'gate').text;
+    t.match(sealed, /^[\x20-\x7e]+$/);
+    t.equal((JSON.parse(sealed) as { msg: string }).msg, `a${mark}b`, 'and JSON is what it was');
+  }
   t.end();
 });
