@@ -53,7 +53,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
     node: ['child_process', 'fs', 'net', 'os', 'path', 'stream', 'url'],
     packages: [],
   },
-  dialing: { own: ['wire'], node: ['net', 'timers/promises'], packages: [] },
+  dialing: { own: ['wire'], node: ['dns', 'net', 'timers/promises'], packages: [] },
   nft: { own: ['config/config', 'config/identity'], node: [], packages: [] },
   seals: {
     own: ['config/config', 'seal', 'wire'],
@@ -177,6 +177,7 @@ const NET: Readonly<Record<string, readonly string[]>> = {
   'seal/process': ['type Socket'],
   'seal/receive': ['isIP'],
   'supervisor/messages': ['type Socket'],
+  'dialing/lookup': ['type LookupFunction'],
   'dialing/serve': ['type Socket'],
   'lower/session': ['connect'],
   'dial/main': ['connect'],
@@ -313,8 +314,18 @@ await t.test('sockets are to be had in few places, and no more of them than name
     for (const name of names)
       t.ok(NET[from]?.includes(name), `${from} imports ${name} of node:net`);
   }
-  for (const { from } of relay.filter(({ to }) => /^node:(tls|http|https|dgram|dns)/.test(to))) {
+  for (const { from } of relay.filter(({ to }) => /^node:(tls|http|https|dgram)/.test(to))) {
     t.equal(from, 'upper/main', 'only upper speaks TLS');
+  }
+  for (const { from, names } of relay.filter(({ to }) => to.startsWith('node:dns'))) {
+    t.equal(from, 'dialing/lookup', 'only what dials resolves names');
+    t.strictSame(
+      names.filter(
+        (name) => !['lookup', 'type LookupAddress', 'type LookupAllOptions'].includes(name),
+      ),
+      [],
+      'by the system alone: no name server of its own choice',
+    );
   }
   t.end();
 });

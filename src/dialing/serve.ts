@@ -5,7 +5,8 @@ import { readLines } from '../wire/descriptor.js';
 import { FD } from '../wire/fd.js';
 import { type DialMessage, handOver, parseDial } from '../wire/handover.js';
 import type { Logger } from '../wire/log.js';
-import { REFUSED, Schedule } from './schedule.js';
+import type { Lookup } from './lookup.js';
+import { Schedule } from './schedule.js';
 
 /** What came of one try. */
 export type Outcome =
@@ -19,14 +20,22 @@ export type Outcome =
     }
   | { readonly kind: 'refused' | 'failed'; readonly text: string };
 
-/** Why a connection failed, for people. */
+/** Why a connection failed, for people; of several addresses' failures, the first. */
 export function describeFailure(
-  { code, syscall, message }: NodeJS.ErrnoException,
+  error: NodeJS.ErrnoException & { readonly errors?: readonly NodeJS.ErrnoException[] },
   host: string,
   port: number,
 ): string {
-  const what = syscall === 'connect' || syscall === 'getaddrinfo' ? 'cannot connect to' : 'lost';
-  return `${what} ${host}:${port}: ${code ?? message}`;
+  const { code, syscall, message } = error.errors?.[0] ?? error;
+  if (syscall === 'getaddrinfo') return `cannot resolve ${host}: ${code ?? message}`;
+  return `${syscall === 'connect' ? 'cannot connect to' : 'lost'} ${host}:${port}: ${code ?? message}`;
+}
+
+/** Why there is no connection yet when a try has taken too long. */
+export function describeDelay(lookup: Lookup, host: string): string {
+  return lookup.pending
+    ? `no answer of a name server in time about ${host}`
+    : 'no connection in time';
 }
 
 /** Calls back with each order of the supervisor; without a supervisor the process ends. */
@@ -46,6 +55,7 @@ async function connectOnce(
 ): Promise<void> {
   let last = '';
   for (;;) {
+    const begun = performance.now();
     const outcome = await attempt();
     if (outcome.kind === 'ready') {
       for (const warning of outcome.warnings) log.warn({ event: 'warning' }, warning);
@@ -61,7 +71,8 @@ async function connectOnce(
       log[outcome.kind === 'refused' ? 'error' : 'warn']({ event: outcome.kind }, outcome.text);
       last = outcome.text;
     }
-    await sleep(outcome.kind === 'refused' ? REFUSED : schedule.next());
+    const refused = outcome.kind === 'refused';
+    await sleep(refused ? schedule.nextRefused() : schedule.next(performance.now() - begun));
   }
 }
 
@@ -80,6 +91,6 @@ export async function serveConnections(
     await connectOnce(attempt, number, schedule, log);
     const order = await next;
     if (order.useful) schedule.reset();
-    await sleep(order.refused ? REFUSED : schedule.next());
+    await sleep(order.refused ? schedule.nextRefused() : schedule.next());
   }
 }

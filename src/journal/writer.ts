@@ -206,6 +206,8 @@ export class JournalWriter {
     if (this.#fd >= 0 && (full || this.#outdated)) this.#endSegment();
     if (this.#fd < 0) this.#beginSegment();
     if (this.#filled === 0) return;
+    // What is used from now on takes its room, and a batch may be larger than a segment.
+    if (this.#records === 0) this.expire(Date.now());
     writeAll(this.#fd, this.buffer, this.#filled, this.#committed);
     fdatasyncSync(this.#fd);
     this.#flushed = this.#filled;
@@ -285,7 +287,8 @@ export class JournalWriter {
   get bytes(): number {
     const { segmentBytes } = this.#options;
     const used = this.#records > 0 || this.#pending > 0;
-    const current = used ? Math.max(this.#committed, segmentBytes) + segmentBytes : 0;
+    const written = this.#committed + this.#filled + this.#marked;
+    const current = used ? Math.max(written, segmentBytes) + segmentBytes : 0;
     return this.#closed.reduce((sum, { bytes }) => sum + bytes, current || this.#committed);
   }
 

@@ -5,8 +5,9 @@
  * loop is taken by this process.
  */
 import { connect } from 'node:net';
+import { Lookup } from '../dialing/lookup.js';
 import { PATIENCE } from '../dialing/schedule.js';
-import { describeFailure, type Outcome } from '../dialing/serve.js';
+import { describeDelay, describeFailure, type Outcome } from '../dialing/serve.js';
 import { AnswerReader, showWords } from '../link/answers.js';
 import type { LoginScript } from '../link/login.js';
 
@@ -15,13 +16,22 @@ const MAX_BEFORE_ANSWER = 16 * 1024;
 /** After a refused filter, the lines of the refusal are complete when this many ms are quiet. */
 const QUIET = 250;
 
+export interface LowerServer {
+  readonly host: string;
+  readonly port: number;
+  readonly lookup?: Lookup;
+}
+
 /**
  * Logs in and enters the receive loop.
  *
  * @returns a socket that is paused, with RCVLOOP written and its answer unread; or why not. Never
  * rejects.
  */
-export function logIn(host: string, port: number, script: LoginScript): Promise<Outcome> {
+export function logIn(
+  { host, port, lookup = new Lookup() }: LowerServer,
+  script: LoginScript,
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const answers = new AnswerReader();
     const input = Buffer.alloc(4096);
@@ -41,7 +51,9 @@ export function logIn(host: string, port: number, script: LoginScript): Promise<
     };
     const fail = (text: string): void => settle({ kind: 'failed', text });
     const timer = setTimeout(() => {
-      fail(socket.connecting ? 'no connection in time' : `no answer in time to ${waitingFor()}`);
+      fail(
+        socket.connecting ? describeDelay(lookup, host) : `no answer in time to ${waitingFor()}`,
+      );
     }, PATIENCE);
 
     /** The only write to a socket below the journal: the next slice of the script. */
@@ -96,6 +108,7 @@ export function logIn(host: string, port: number, script: LoginScript): Promise<
       host,
       port,
       noDelay: true,
+      lookup: lookup.find,
       onread: {
         buffer: input,
         callback: (length) => {

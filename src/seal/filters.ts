@@ -12,7 +12,12 @@ export type Condition =
   | { readonly argument: number; readonly not: number }
   | { readonly argument: number; readonly oneOf: readonly number[] }
   | { readonly argument: number; readonly without: number }
-  | { readonly argument: number; readonly mask: number; readonly oneOf: readonly number[] };
+  | { readonly argument: number; readonly mask: number; readonly oneOf: readonly number[] }
+  | {
+      /** Two arguments that are judged together. */
+      readonly pair: readonly [number, number];
+      readonly oneOf: readonly (readonly [number, number])[];
+    };
 
 /** undefined: always; a number: fails with that error instead of EPERM. */
 export type Rule = readonly Condition[] | 'allow' | 'ENOSYS';
@@ -52,9 +57,13 @@ const AF_INET6 = 10;
 const SOCK_TYPE = 0xf;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
-// setsockopt(2), tcp(7)
+// setsockopt(2), tcp(7), ip(7), ipv6(7)
+const IPPROTO_IP = 0;
+const IP_RECVERR = 11;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const IPPROTO_IPV6 = 41;
+const IPV6_RECVERR = 25;
 
 const allow = (...names: Syscall[]): [Syscall, Rule][] => names.map((name) => [name, 'allow']);
 
@@ -112,12 +121,19 @@ const DIAL: readonly [Syscall, Rule][] = [
   ...allow('sendto', 'sendmmsg', 'recvfrom'),
   ...DESCRIBE_SOCKET,
   ...OPEN_READ_ONLY,
-  // Time to live, service, window and segment sizes would be signals downward.
+  // Time to live, service, window and segment sizes would be signals downward. glibc's resolver asks
+  // to be told of errors, and asks no name server where it may not (res_send.c, __res_enable_icmp).
   [
     'setsockopt',
     [
-      { argument: 1, oneOf: [IPPROTO_TCP] },
-      { argument: 2, oneOf: [TCP_NODELAY] },
+      {
+        pair: [1, 2],
+        oneOf: [
+          [IPPROTO_TCP, TCP_NODELAY],
+          [IPPROTO_IP, IP_RECVERR],
+          [IPPROTO_IPV6, IPV6_RECVERR],
+        ],
+      },
     ],
   ],
   [
@@ -190,6 +206,21 @@ export function compileFilter(
 
 /** Goes on if the condition holds, else refuses. */
 function check(asm: Assembler, condition: Condition, place: string): void {
+  const held = `${place} holds`;
+  if ('pair' in condition) {
+    const [one, other] = condition.pair;
+    condition.oneOf.forEach(([first, second], i) => {
+      const last = i === condition.oneOf.length - 1;
+      const next = last ? 'refuse' : `${place} is not ${i}`;
+      asm.loadArgument(one);
+      asm.equal(first, undefined, next);
+      asm.loadArgument(other);
+      asm.equal(second, last ? undefined : held, next);
+      if (!last) asm.label(next);
+    });
+    if (condition.oneOf.length > 1) asm.label(held);
+    return;
+  }
   asm.loadArgument(condition.argument);
   if ('not' in condition) {
     asm.equal(condition.not, 'refuse', undefined);
@@ -200,7 +231,6 @@ function check(asm: Assembler, condition: Condition, place: string): void {
     return;
   }
   if ('mask' in condition) asm.mask(condition.mask);
-  const held = `${place} holds`;
   condition.oneOf.forEach((value, i) => {
     const last = i === condition.oneOf.length - 1;
     asm.equal(value, last ? undefined : held, last ? 'refuse' : undefined);

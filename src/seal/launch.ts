@@ -79,8 +79,15 @@ function received(
 /** Owns nothing: what it can read, every user can. */
 const NOBODY = 65_534;
 const ENVIRONMENT = { TZ: 'UTC' };
-/** By these Node.js finds the channel by which it can send connections. */
-const CHANNEL = { NODE_CHANNEL_FD: String(FD.handles), NODE_CHANNEL_SERIALIZATION_MODE: 'json' };
+/**
+ * Of a dialling process: how glibc asks name servers (resolv.conf(5)), so that one that hung is asked
+ * anew within 1 s of its return; and where Node.js finds the channel by which it can send connections.
+ */
+const DIALLING = {
+  RES_OPTIONS: 'timeout:1 attempts:2',
+  NODE_CHANNEL_FD: String(FD.handles),
+  NODE_CHANNEL_SERIALIZATION_MODE: 'json',
+};
 
 const O_CLOEXEC = 0o2000000;
 
@@ -184,7 +191,7 @@ export class Launcher {
   ): ChildProcess {
     return spawn(file, args, {
       stdio: stdio as StdioOptions,
-      env: dials ? { ...ENVIRONMENT, ...CHANNEL } : ENVIRONMENT,
+      env: dials ? { ...ENVIRONMENT, ...DIALLING } : ENVIRONMENT,
       cwd: '/',
       detached: true,
     });
@@ -197,7 +204,7 @@ export class Launcher {
       role,
       [...program.command, ...args],
       [...program.mounts, ...mounts],
-      { ...ENVIRONMENT, ...(dials ? CHANNEL : {}) },
+      { ...ENVIRONMENT, ...(dials ? DIALLING : {}) },
     );
     const inner = bounded(role, received(start, sandbox));
     return isRoot() ? dropTo(uid, gid, inner) : inner;

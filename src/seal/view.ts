@@ -68,6 +68,8 @@ const PATH = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
 /** What glibc reads to resolve names (resolv.conf(5), nsswitch.conf(5), hosts(5), gai.conf(5)). */
 const NAME_FILES = ['resolv.conf', 'hosts', 'nsswitch.conf', 'host.conf', 'gai.conf'];
+/** A file that changed less than this many ms ago is copied again: it may be in the writing. */
+const SETTLED = 1000;
 
 /**
  * Copies of the machine's name resolution, kept up to date: a file that is bound into a sandbox stays
@@ -94,7 +96,7 @@ export class Names {
         copyFileSync(source, `${path}.next`);
         chmodSync(`${path}.next`, 0o644);
         renameSync(`${path}.next`, path);
-        this.#seen.set(name, mtimeMs);
+        if (Math.abs(Date.now() - mtimeMs) > SETTLED) this.#seen.set(name, mtimeMs);
       } catch {
         // What the machine does not have is not needed; what cannot be read is tried again.
       }

@@ -245,7 +245,7 @@ class Examiner {
       uid: isRoot() ? uid : process.getuid!(),
       network: channel,
       environment: channel
-        ? ['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'PWD', 'TZ']
+        ? ['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'PWD', 'RES_OPTIONS', 'TZ']
         : ['PWD', 'TZ'],
       writable: mounts.filter(({ writable }) => writable === true).map(({ target }) => target),
     };

@@ -40,8 +40,8 @@ const GATE_RESTART = 250;
 const MAX_BUNDLES = 4;
 /** Told to stop, the processes have this many ms before they are killed. */
 const GRACE = 5000;
-/** Between two looks at the machine's name resolution, ms. */
-const NAMES_EVERY = 2000;
+/** Between two looks at the machine's name resolution, ms: the next try to dial goes by it. */
+const NAMES_EVERY = 250;
 /** Between two looks at the files of certificates, ms. */
 const CERTIFICATES_EVERY = 1000;
 

@@ -12,8 +12,9 @@ import { type Cause, EXIT } from '../wire/exit.js';
 import { FD } from '../wire/fd.js';
 import { Framer } from './framer.js';
 
-/** Neither an event nor a sign of life for this many seconds is a dead link. */
-const SILENCE = 10;
+/** Neither an event nor a sign of life for so many ticks of so many ms, 10 s, is a dead link. */
+const SILENCE = 20;
+const TICK = 500;
 /** After a small read, wait this many ms: a wakeup per event costs more than the event. */
 const REST = 1;
 const SMALL_READ = 16 * 1024;
@@ -68,6 +69,6 @@ setInterval(() => {
   quiet = framer.vital === seen ? quiet + 1 : 0;
   seen = framer.vital;
   if (quiet >= SILENCE) end('silence');
-}, 1000);
+}, TICK);
 
 process.on('SIGTERM', () => end('done'));

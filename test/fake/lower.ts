@@ -20,6 +20,8 @@ export interface LowerOptions {
   password?: string | undefined;
   /** 0 or nothing: any free port. A given one is for a server that comes back. */
   port?: number | undefined;
+  /** 127.0.0.1 if not given. */
+  host?: string | undefined;
   /** Refused: `-OK` to SFLT and SMSK. Ignored: `+OK`, and everything is sent all the same. */
   filters?: 'applied' | 'ignored' | 'refused' | undefined;
   /** In milliseconds; the kind's own interval if not given. */
@@ -80,7 +82,7 @@ export class FakeLower {
 
   static async start(options: LowerOptions): Promise<FakeLower> {
     const lower = new FakeLower(options);
-    lower.#server.listen(options.port ?? 0, '127.0.0.1');
+    lower.#server.listen(options.port ?? 0, options.host ?? '127.0.0.1');
     await once(lower.#server, 'listening');
     return lower;
   }

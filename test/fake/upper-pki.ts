@@ -4,7 +4,8 @@ import { createAuthority, type Identity, issueCertificate } from '../../src/pki/
 /** The name that every relay of a test asks for. */
 export const UPPER_NAME = 'upper.example';
 
-export type Flaw = 'none' | 'wrong-ca' | 'expired' | 'wrong-name';
+/** `renewed` has none either: it is another certificate of the same authority. */
+export type Flaw = 'none' | 'renewed' | 'wrong-ca' | 'expired' | 'wrong-name';
 
 const DAY = 86_400_000;
 

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:tls';
 import { type Flaw, trusted, upperIdentity } from './upper-pki.js';
 
 export type UpperTrouble =
@@ -31,6 +31,8 @@ export interface UpperOptions {
   password?: string;
   /** 0 or nothing: any free port. A given one is for a server that comes back. */
   port?: number;
+  /** 127.0.0.1 if not given. */
+  host?: string;
   /** What its certificate or its TLS lacks. */
   tls?: Flaw | 'tls-1.2' | 'plain';
   /** vscpd 14 executes one command for each segment that comes; others all, in order. */
@@ -97,7 +99,7 @@ export class FakeUpper {
       upper.#serve(socket);
     });
     server.on('tlsClientError', () => upper.failures++);
-    server.listen(options.port ?? 0, '127.0.0.1');
+    server.listen(options.port ?? 0, options.host ?? '127.0.0.1');
     await once(server, 'listening');
     return upper;
   }
@@ -109,6 +111,14 @@ export class FakeUpper {
   /** Connections that are open now. */
   get open(): number {
     return this.#sockets.size;
+  }
+
+  /** Has another certificate from the next connection on. */
+  async present(flaw: Flaw): Promise<void> {
+    const [ca, own] = await Promise.all([trusted(), upperIdentity(flaw)]);
+    const context = { ca: ca.certificate, cert: own.certificate, key: own.key };
+    if (!(this.#server instanceof TlsServer)) throw new Error('this upper server speaks no TLS');
+    this.#server.setSecureContext({ ...context, minVersion: 'TLSv1.3' });
   }
 
   dropAll(how: 'fin' | 'reset'): void {

@@ -103,6 +103,7 @@ const step = fc.oneof(
       lines: fc.array(fc.oneof({ weight: 5, arbitrary: good }, { weight: 2, arbitrary: bad }), {
         maxLength: 6,
       }),
+      last: fc.boolean(),
       lose: fc.record({
         empty: count,
         overlong: count,
@@ -134,16 +135,24 @@ interface Book {
     malformed: Record<string, number>;
     lost: Record<string, number>;
     connections: number;
+    interruptions: number;
     alive: number;
     bytes: number;
   };
   generation: number;
+  /** The connection's last frame has come, or there was no connection. */
+  ended: boolean;
   seen: Totals;
 }
 
 function newBook(): Book {
   const counts = { in: 0, permitted: 0, denied: 0, connections: 0, alive: 0, bytes: 0 };
-  return { counted: { ...counts, malformed: {}, lost: {} }, generation: 0, seen: zeroTotals() };
+  return {
+    counted: { ...counts, interruptions: 0, malformed: {}, lost: {} },
+    generation: 0,
+    ended: true,
+    seen: zeroTotals(),
+  };
 }
 
 function bump(counts: Record<string, number>, name: string, by = 1): void {
@@ -151,13 +160,15 @@ function bump(counts: Record<string, number>, name: string, by = 1): void {
 }
 
 /** Books what a frame says of lines that are not in it. */
-function bookTotals(book: Book, { generation, totals, lines }: Frame, gap: string): void {
+function bookTotals(book: Book, { generation, last, totals, lines }: Frame, gap: string): void {
   const { counted } = book;
   if (book.generation !== generation) {
     book.generation = generation;
     book.seen = zeroTotals();
     counted.connections++;
+    if (!book.ended) counted.interruptions++;
   }
+  book.ended = last;
   const since = (name: keyof Totals) => totals[name] - book.seen[name];
   const named = since('empty') + since('overlong') + since('truncated') + since('overflow');
   counted.in += since('read');
@@ -169,6 +180,15 @@ function bookTotals(book: Book, { generation, totals, lines }: Frame, gap: strin
   counted.alive += since('alive');
   counted.bytes += since('bytes');
   book.seen = { ...totals };
+}
+
+/** Records as they were appended, each with its sequence; of priority 0, in the urgent lane. */
+function sequenced(texts: readonly string[]): string[] {
+  let [routine, urgent] = [0, 0];
+  return texts.map((text) => {
+    const priority = Number(text.split(' ')[2]!.split(',')[0]) >> 5;
+    return `${priority === 0 ? `u${++urgent}` : ++routine} ${text}`;
+  });
 }
 
 /** Books a line, and what of it each channel gets. */
@@ -215,10 +235,11 @@ await t.test('whatever happens, the sums hold and the journals hold what was per
       };
       for (const step of steps) {
         if (step.kind === 'frame') {
-          const { source, lines, lose } = step;
+          const { source, lines, lose, last } = step;
           const valve = valves[source]!;
           valve.lose(lose);
-          const frame = valve.frame(lines.map(({ text }) => text));
+          const texts = lines.map(({ text }) => text);
+          const frame = valve.frame(texts, last);
           world.intake.take(frame, source);
           const book = books[source]!;
           bookTotals(book, frame, met[source] ? 'torn' : 'restart');
@@ -261,10 +282,7 @@ await t.test('whatever happens, the sums hold and the journals hold what was per
       journal.forEach((texts, i) => {
         texts.push(...batch[i]!);
         forwarded += texts.length;
-        t.same(
-          world.journalled(i),
-          texts.map((text, k) => `${k + 1} ${text}`),
-        );
+        t.same(world.journalled(i), sequenced(texts));
       });
       world.close();
     }),
@@ -360,5 +378,70 @@ await t.test('recent decisions name source, class, type and rule, newest first',
     [19, 18, 17, 16, 15, 14, 13, 12].map((i) => String(40_000 + i)),
   );
   world.close();
+  t.end();
+});
+
+await t.test('a connection that ends without its last words is an interruption', (t) => {
+  const world = new World(t.testdir());
+  const [north, south] = [new Valve(), new Valve()];
+  let now = Date.now();
+  const next = (valve: Valve, source: number, last: boolean): void => {
+    world.intake.take(valve.frame([TEMPERATURE], last), source);
+    t.ok(world.commit((now += 10_000)));
+  };
+  next(north, 0, false);
+  north.reconnect();
+  t.match(world.counters(0), { connections: 1, interruptions: 0 }, 'nobody knows yet');
+  next(north, 0, true);
+  t.match(world.counters(0), { connections: 2, interruptions: 1 });
+  north.reconnect();
+  next(north, 0, false);
+  t.match(world.counters(0), { connections: 3, interruptions: 1 }, 'that one had ended');
+  // A gate in between changes nothing of it.
+  next(south, 1, true);
+  world.restart();
+  north.reconnect();
+  south.reconnect();
+  next(north, 0, true);
+  next(south, 1, false);
+  t.match(world.counters(0), { connections: 4, interruptions: 2, lost: {} });
+  t.match(world.counters(1), { connections: 2, interruptions: 0, lost: {} });
+  t.equal(imbalance(world.counters(0)), 0);
+  world.close();
+  t.end();
+});
+
+await t.test('last words that a gate was killed in are taken by the next, or not said', (t) => {
+  const long = `
+schema: tidegate-policy/v1
+policy: { id: p, revision: 1 }
+rules:
+  - name: long
+    effect: permit
+    to: [public, archive]
+    match: { class: 10 }
+    emit: { guid: keep, data: [${new Array(512).fill(7).join()}] }
+`;
+  for (const killed of [true, false]) {
+    let batches = 0;
+    const audit = {
+      append() {
+        if (++batches >= 3 && killed) throw new Error('killed');
+      },
+    };
+    const world = new World(t.testdir(), audit, undefined, [long]);
+    const valve = new Valve();
+    // Committed in parts: when the second would be, the gate is killed.
+    world.intake.take(valve.frame(new Array<string>(3000).fill(TEMPERATURE), true), 0);
+    if (!killed) t.ok(world.commit(Date.now() + 10_000));
+    batches = -Infinity;
+    world.restart();
+    valve.reconnect();
+    world.intake.take(valve.frame([TEMPERATURE]), 0);
+    t.ok(world.commit(Date.now() + 20_000));
+    t.match(world.counters(0), { connections: 2, interruptions: killed ? 1 : 0 });
+    t.equal(imbalance(world.counters(0)), 0);
+    world.close();
+  }
   t.end();
 });

@@ -4,17 +4,22 @@ import t from 'tap';
 import type { BatchLeaf } from '../../src/audit/audit.js';
 import { adoptCounters, COUNTERS, describeCounters } from '../../src/gate/counters.js';
 import { Ledger } from '../../src/gate/ledger.js';
+import { AFTER, KIND, readU64, SEQUENCE, URGENT } from '../../src/journal/format.js';
+import { JournalReader } from '../../src/journal/reader.js';
+import type { JournalWriter } from '../../src/journal/writer.js';
 import { scanSegment } from '../../src/journal/scan.js';
 import { mountSmallDisk } from '../journal/small-disk.js';
 import { imbalance, Valve, World } from './world.js';
 
-const line = (vscpClass: number, type = 6) =>
-  `0,${vscpClass},${type},0,,0,FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01,1,2,3\n`;
+const line = (vscpClass: number, type = 6, head = 0) =>
+  `${head},${vscpClass},${type},0,,0,FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01,1,2,3\n`;
+const flush = (journal: JournalWriter): void => journal.flush();
 const LATER = Date.now() + 1e9;
 
 function marks(directory: string) {
   const seen: number[] = [];
-  for (const name of readdirSync(directory).sort()) {
+  const names = readdirSync(directory).filter((name) => name.endsWith('.tgj'));
+  for (const name of names.sort()) {
     const scan = scanSegment(join(directory, name));
     if (scan?.mark) seen.push(scan.mark.batch);
   }
@@ -41,8 +46,8 @@ await t.test('a restart continues the counters of record', (t) => {
     );
     const kept = { absorbed: {}, open: 0, withheld: {} };
     t.same(world.ledger.describe(), [
-      { channel: 'public', journalled: 3, permitted: 3, emitted: 3, ...kept },
-      { channel: 'archive', journalled: 2, permitted: 2, emitted: 2, ...kept },
+      { channel: 'public', journalled: 3, urgent: 3, permitted: 3, emitted: 3, ...kept },
+      { channel: 'archive', journalled: 2, urgent: 2, permitted: 2, emitted: 2, ...kept },
     ]);
   }
   world.close();
@@ -77,7 +82,7 @@ await t.test('a source keeps its counters in another order, a new one begins at 
   const ledger = new Ledger(settings, []);
   t.match(describeCounters(ledger.counters[0]!), { in: 1, permitted: 1 });
   t.match(describeCounters(ledger.counters[1]!), { in: 0, permitted: 0 });
-  for (const journal of ledger.journals) journal.close();
+  ledger.close();
   t.end();
 });
 
@@ -105,28 +110,33 @@ await t.test('records, leaf, marks: a leaf names what no reader sees yet', (t) =
   const world = new World(t.testdir(), { append });
   look = () => void unseen.push(world.journalled(0).length + world.journalled(1).length);
   const valve = new Valve();
-  world.intake.take(valve.frame([line(10), line(10), line(10, 35)]), 0);
+  world.intake.take(valve.frame([line(10, 6, 96), line(10, 6, 96), line(10, 35)]), 0);
   world.commit(LATER);
   t.same(unseen, [0]);
   look = () => undefined;
   t.same([world.journalled(0).length, world.journalled(1).length], [3, 2]);
-  world.intake.take(valve.frame([line(10)]), 0);
+  world.intake.take(valve.frame([line(10, 6, 96)]), 0);
   world.commit(LATER + 1);
   t.match(leaves, [
-    { batch: 1, channels: [{ count: 0 }, { count: 0 }] },
+    { batch: 1, journals: [{ count: 0 }, { count: 0 }, { count: 0 }, { count: 0 }] },
     {
       batch: 2,
       time: LATER,
-      channels: [
-        { first: 1, count: 3 },
+      // The urgent lanes, then the routine ones.
+      journals: [
+        { first: 1, count: 1 },
         { first: 1, count: 2 },
+        { first: 1, count: 2 },
+        { first: 1, count: 0 },
       ],
     },
     {
       batch: 3,
-      channels: [
-        { first: 4, count: 1 },
+      journals: [
+        { first: 2, count: 0 },
         { first: 3, count: 1 },
+        { first: 3, count: 1 },
+        { first: 1, count: 0 },
       ],
     },
   ]);
@@ -189,7 +199,7 @@ await t.test('a full disk loses events with a reason, until it has room again', 
   t.equal(world.journalled(0).length, 2);
   t.equal(world.journalled(1).length, 2);
   world.restart();
-  t.equal(world.ledger.cut, 0);
+  t.equal(world.ledger.mended.cut, 0);
   t.match(world.counters(0), { in: 6002, permitted: 2, lost: { journal: 6000 } });
   world.close();
   t.end();
@@ -204,12 +214,13 @@ await t.test('a mark is written when it is due, or when there are records', (t) 
   t.equal(world.commit(LATER), true);
   t.same(marks(directory), [2]);
   world.intake.take(valve.frame([line(99)]), 0);
-  t.equal(world.commit(LATER + 999), true);
+  t.equal(world.commit(LATER + 199), true);
   t.same(marks(directory), [2]);
-  world.intake.take(valve.frame([line(10)]), 0);
-  t.equal(world.commit(LATER + 999), true);
+  world.intake.take(valve.frame([line(10, 6, 96)]), 0);
+  t.equal(world.commit(LATER + 199), true);
   t.same(marks(directory), [3]);
-  t.equal(world.commit(LATER + 1000), true);
+  t.same(marks(join(directory, 'urgent')), [2], 'a lane that has none gets none');
+  t.equal(world.commit(LATER + 200), true);
   t.same(marks(directory), [4]);
   t.equal(world.commit(LATER - 1), true);
   t.same(marks(directory), [5], 'nor does a clock that went back stop the marks');
@@ -223,13 +234,13 @@ await t.test('what a kill left without a mark is cut, and said', (t) => {
   world.intake.take(valve.frame([line(10)]), 0);
   world.commit(LATER);
   world.intake.take(valve.frame([line(10), line(10)]), 0);
-  for (const journal of world.ledger.journals) journal.flush();
+  for (const { routine, urgent } of world.ledger.lanes) [routine, urgent].forEach(flush);
   world.restart();
-  t.ok(world.ledger.cut > 0);
+  t.ok(world.ledger.mended.cut > 0);
   t.same([world.journalled(0).length, world.journalled(1).length], [1, 1]);
   appendFileSync(join(world.settings.channels[1]!.directory, 'garbage'), 'x');
   world.restart();
-  t.equal(world.ledger.cut, 0);
+  t.equal(world.ledger.mended.cut, 0);
   world.close();
   t.end();
 });
@@ -249,7 +260,7 @@ await t.test(
   'a frame whose events grow is committed in parts, whatever is sent for a line',
   (t) => {
     const commits: number[] = [];
-    const audit = { append: ({ channels }: BatchLeaf) => commits.push(channels[0]!.count) };
+    const audit = { append: ({ journals }: BatchLeaf) => commits.push(journals[0]!.count) };
     const world = new World(t.testdir(), audit, undefined, [LONG]);
     const valve = new Valve();
     const frame = valve.frame(new Array<string>(4000).fill(line(10)));
@@ -283,6 +294,64 @@ await t.test('a gate that is killed in the middle of a frame leaves the rest to 
   t.ok(world.commit(LATER));
   t.equal(imbalance(world.counters(0)), 0);
   t.match(world.counters(0), { in: 4001 });
+  world.close();
+  t.end();
+});
+
+await t.test('what is urgent goes to its lane, and says what went before it', (t) => {
+  const world = new World(t.testdir());
+  const valve = new Valve();
+  const { directory } = world.settings.channels[0]!;
+  const reader = new JournalReader(join(directory, 'urgent'), { epoch: 0, sequence: 0 });
+  const after: [sequence: number, after: number][] = [];
+  // Priorities 3 and 0, over several batches.
+  for (const heads of [[0], [96, 0, 96, 96, 0, 0], [96], [0, 96]]) {
+    const lines = heads.map((head) => line(10, 35, head));
+    world.intake.take(valve.frame(lines), 0);
+    t.ok(world.commit(LATER + after.length));
+    const count = reader.read();
+    for (const at of reader.offsets.subarray(0, count)) {
+      t.equal(reader.buffer[at + KIND], URGENT);
+      after.push([readU64(reader.buffer, at + SEQUENCE), readU64(reader.buffer, at + AFTER)]);
+    }
+    t.match(reader.header, { lane: 'urgent', channel: 'public' });
+  }
+  t.same(after, [
+    [1, 0],
+    [2, 1],
+    [3, 3],
+    [4, 3],
+    [5, 4],
+  ]);
+  t.same(
+    world.journalled(0).map((record) => record.split(' ')[0]),
+    ['u1', '1', 'u2', '2', '3', 'u3', 'u4', '4', 'u5', '5'],
+  );
+  t.match(world.ledger.describe()[0], { journalled: 10, urgent: 5, emitted: 10 });
+  reader.close();
+  world.close();
+  t.end();
+});
+
+await t.test('a rule that says so is urgent whatever priority it sends', (t) => {
+  const policy = `
+schema: tidegate-policy/v1
+policy: { id: p, revision: 1 }
+rules:
+  - { name: loud, effect: permit, urgent: true, to: public, match: { class: 20 } }
+  - { name: plain, effect: permit, to: public, match: { class: 10 } }
+  - { name: quiet, effect: permit, to: public, match: { class: 30 },
+      emit: { priority: zero, guid: keep } }
+`;
+  const world = new World(t.testdir(), undefined, undefined, [policy]);
+  const lines = [line(20, 6, 96), line(10, 6, 96), line(10, 6, 0), line(30, 6, 96)];
+  world.intake.take(new Valve().frame(lines), 0);
+  t.ok(world.commit(LATER));
+  t.same(
+    world.journalled(0).map((record) => record.split(' ').slice(0, 3).join(' ')),
+    ['u1 north p/loud', '1 north p/plain', 'u2 north p/plain', 'u3 north p/quiet'],
+    'priority 0 is what is sent, not what came',
+  );
   world.close();
   t.end();
 });

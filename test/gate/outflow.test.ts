@@ -61,7 +61,7 @@ await t.test('a window that a gate had open is interrupted, and counted by the n
   first.advance(NOON + MINUTE);
   t.ok(first.commit(NOON + MINUTE));
   const [record] = first.journalled(0);
-  t.match(record, /^1 north w\/means 0,1060,6,0,,0,02:52:4C:59:[\dA-F:]{35},0,0,0,0,64,62,128,0,/);
+  t.match(record, /^u1 north w\/means 0,1060,6,0,,0,02:52:4C:59:[\dA-F:]{35},0,0,0,0,64,62,128,0,/);
   t.match(first.ledger.describe()[0], { emitted: 1, absorbed: { window: 1 }, open: 0 });
   t.equal(imbalance(first.counters(0)), 0);
   first.close();

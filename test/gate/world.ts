@@ -5,7 +5,17 @@ import { describeCounters } from '../../src/gate/counters.js';
 import { Intake } from '../../src/gate/intake.js';
 import { Ledger } from '../../src/gate/ledger.js';
 import { Outflow } from '../../src/gate/outflow.js';
-import { BODY, readU64, RULE, SEQUENCE, SOURCE } from '../../src/journal/format.js';
+import {
+  AFTER,
+  bodyOf,
+  type Lane,
+  LANES,
+  laneOf,
+  readU64,
+  RULE,
+  SEQUENCE,
+  SOURCE,
+} from '../../src/journal/format.js';
 import { JournalReader } from '../../src/journal/reader.js';
 import { type Compiled, compilePolicies } from '../../src/policy/compile.js';
 import { Engine } from '../../src/policy/engine.js';
@@ -55,7 +65,7 @@ export class World {
   readonly #compiled: Compiled;
   #now = Date.now();
   readonly #audit: AuditLog;
-  readonly #readers: JournalReader[];
+  readonly #readers: Readonly<Record<Lane, JournalReader>>[];
 
   constructor(
     directory: string,
@@ -80,13 +90,16 @@ export class World {
     this.engine = this.#begin();
     this.#audit = audit ?? { append: () => undefined };
     this.ledger = this.#open();
-    this.outflow = new Outflow(this.ledger.journals, this.ledger.outcomes);
+    this.outflow = new Outflow(this.ledger.lanes, this.ledger.outcomes);
     this.intake = new Intake(this.engine, this.outflow, this.ledger.counters, () => {
       this.commit(this.#now);
     });
-    this.#readers = this.settings.channels.map(
-      (channel) => new JournalReader(channel.directory, { epoch: 0, sequence: 0 }),
-    );
+    this.#readers = this.settings.channels.map(({ directory }) => {
+      const [routine, urgent] = LANES.map(
+        (lane) => new JournalReader(laneOf(directory, lane), { epoch: 0, sequence: 0 }),
+      );
+      return { routine: routine!, urgent: urgent! };
+    });
   }
 
   /** Ends the gate as kill -9 would, and starts the next. */
@@ -95,7 +108,7 @@ export class World {
     this.ledger = this.#open();
     this.engine = this.#begin();
     this.engine.notBefore(this.ledger.lastTime);
-    this.outflow = new Outflow(this.ledger.journals, this.ledger.outcomes);
+    this.outflow = new Outflow(this.ledger.lanes, this.ledger.outcomes);
     this.intake = new Intake(this.engine, this.outflow, this.ledger.counters, () => {
       this.commit(this.#now);
     });
@@ -124,28 +137,52 @@ export class World {
   }
 
   close(): void {
-    for (const journal of this.ledger.journals) journal.close();
+    this.ledger.close();
   }
 
   counters(source: number) {
     return describeCounters(this.ledger.counters[source]!);
   }
 
-  /** New records of a channel: sequence, source, rule, text. */
+  /**
+   * New records of a channel in the order in which they were appended: sequence, source, rule, text;
+   * the sequence of the urgent lane has a `u` before it.
+   */
   journalled(channel: number): string[] {
-    const reader = this.#readers[channel]!;
-    const { buffer, offsets } = reader;
+    const { routine, urgent } = this.#readers[channel]!;
+    const early = readAll(urgent);
     const records: string[] = [];
-    for (let count; (count = reader.read()) > 0;) {
-      for (const at of offsets.subarray(0, count)) {
-        const source = reader.header!.sources[buffer.readUInt16BE(at + SOURCE)]!;
-        const rule = reader.header!.rules[buffer.readUInt16BE(at + RULE)]!;
-        const sequence = readU64(buffer, at + SEQUENCE);
-        records.push(`${sequence} ${source} ${rule} ${formatEvent(buffer, at + BODY)}`);
+    for (const record of readAll(routine)) {
+      while (early.length > 0 && early[0]!.after < record.sequence) {
+        records.push(`u${early.shift()!.text}`);
       }
+      records.push(record.text);
     }
-    return records;
+    return [...records, ...early.map(({ text }) => `u${text}`)];
   }
+}
+
+interface Journalled {
+  readonly sequence: number;
+  /** Of the urgent lane: the routine lane's last sequence before it. */
+  readonly after: number;
+  readonly text: string;
+}
+
+/** All that a reader has not delivered yet. */
+function readAll(reader: JournalReader): Journalled[] {
+  const { buffer, offsets } = reader;
+  const records: Journalled[] = [];
+  for (let count; (count = reader.read()) > 0;) {
+    for (const at of offsets.subarray(0, count)) {
+      const source = reader.header!.sources[buffer.readUInt16BE(at + SOURCE)]!;
+      const rule = reader.header!.rules[buffer.readUInt16BE(at + RULE)]!;
+      const sequence = readU64(buffer, at + SEQUENCE);
+      const text = `${sequence} ${source} ${rule} ${formatEvent(buffer, bodyOf(buffer, at))}`;
+      records.push({ sequence, after: readU64(buffer, at + AFTER), text });
+    }
+  }
+  return records;
 }
 
 type Sum = ReturnType<typeof describeCounters>;
@@ -179,8 +216,8 @@ export class Valve {
     this.totals.read += empty + overlong + truncated + overflow;
   }
 
-  /** A frame of these lines, each with its ending. */
-  frame(lines: readonly string[]): Frame {
+  /** A frame of these lines, each with its ending; `last` of this connection. */
+  frame(lines: readonly string[], last = false): Frame {
     const text = Buffer.from(lines.join(''), 'latin1');
     this.totals.read += lines.length;
     this.totals.bytes += text.length;
@@ -188,6 +225,7 @@ export class Valve {
     const payload = Buffer.concat([Buffer.from('\r\r7,8,9\r'), text, Buffer.from('1,2,3\n')]);
     const { generation } = this;
     const totals = { ...this.totals };
-    return { generation, lines: lines.length, totals, payload, start: 8, end: 8 + text.length };
+    const end = 8 + text.length;
+    return { generation, lines: lines.length, last, totals, payload, start: 8, end };
   }
 }

@@ -50,6 +50,7 @@ await t.test('a segment is, byte for byte, what the format says', (t) => {
   const writer = openWriter(directory, {
     channels: ['public'],
     outcomes: ['permitted', 'emitted'],
+    journals: ['public/urgent', 'public'],
   });
   const event = { ...numbered(7), source: 0x0102, rule: 0x0304 };
   append(writer, [event]);
@@ -59,6 +60,7 @@ await t.test('a segment is, byte for byte, what the format says', (t) => {
     TIME,
     [Float64Array.of(1, 2, 3), Float64Array.of(4, 5, 6)],
     [Float64Array.of(7, 8)],
+    Float64Array.of(9, 1),
   );
   writer.close();
   const file = readFileSync(join(directory, '0000000000000001-00000001.tgj'));
@@ -72,6 +74,7 @@ await t.test('a segment is, byte for byte, what the format says', (t) => {
     {
       version: 1,
       channel: 'public',
+      lane: 'routine',
       epoch: 1,
       first: 1,
       created: 0,
@@ -80,6 +83,7 @@ await t.test('a segment is, byte for byte, what the format says', (t) => {
       counters: ['in', 'out', 'lost'],
       channels: ['public'],
       outcomes: ['permitted', 'emitted'],
+      journals: ['public/urgent', 'public'],
     },
   );
   t.equal(file.readUInt32BE(12 + length), crc32(file.subarray(0, 12 + length)));
@@ -106,6 +110,9 @@ await t.test('a segment is, byte for byte, what the format says', (t) => {
     number(2, 1), // vectors of the channels
     number(2, 2),
     ...[7, 8].map(double),
+    number(2, 1), // one vector of the journals
+    number(2, 2),
+    ...[9, 1].map(double),
   ]);
   t.equal(
     file.toString('hex', 12 + length + 4),
@@ -133,13 +140,17 @@ const vectors = fc.tuple(fc.nat(5), fc.nat(30)).chain(([count, width]) =>
   }),
 );
 
-await t.test('a mark of an older gate has no vectors of channels', (t) => {
+await t.test('a mark of an older gate has no vectors of channels, or of journals', (t) => {
   const bytes = Buffer.alloc(200);
-  const mark = { sequence: 1, batch: 2, time: 3, counters: [Float64Array.of(4)], outcomes: [] };
-  const length = writeMark(bytes, 0, mark) - 4;
-  sealRecord(bytes, 0, length, MARK);
-  t.equal(checkRecord(bytes, 0, length), length);
-  t.same(readMark(bytes, 0), mark);
+  const counters = [Float64Array.of(4)];
+  const sequences = new Float64Array();
+  const mark = { sequence: 1, batch: 2, time: 3, counters, outcomes: [], sequences };
+  for (const missing of [4, 8]) {
+    const length = writeMark(bytes, 0, mark) - missing;
+    sealRecord(bytes, 0, length, MARK);
+    t.equal(checkRecord(bytes, 0, length), length);
+    t.same(readMark(bytes, 0), mark);
+  }
   t.end();
 });
 
@@ -150,6 +161,7 @@ await t.test('a mark survives, at any place of a buffer', (t) => {
     time: fc.double({ noNaN: true }),
     counters: vectors,
     outcomes: vectors,
+    sequences: fc.float64Array({ maxLength: 60 }),
   });
   fc.assert(
     fc.property(mark, fc.nat(9), (mark, at) => {

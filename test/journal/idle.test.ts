@@ -49,20 +49,8 @@ await t.test(
     t.equal(reader.expired, 0);
     writer.close();
     reader.close();
-    const again = JournalWriter.open(directory, {
-      channel: 'alarms',
-      sources: [],
-      rules: [],
-      counters: [],
-      segmentBytes: 2 ** 20,
-      retain: { size: 4 * 2 ** 20, age: 7 * 86_400_000 },
-    });
-    t.equal(
-      again.recovery.mark?.counters[0]?.[0],
-      86_400,
-      'the counters of record are the last ones',
-    );
-    again.close();
+    const { newest } = JournalWriter.inspect(directory);
+    t.equal(newest?.mark?.counters[0]?.[0], 86_400, 'the counters of record are the last ones');
     t.end();
   },
 );

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { parseBody } from '../../src/event/event.js';
 import { readU32 } from '../../src/event/layout.js';
 import { MARK } from '../../src/journal/format.js';
 import { JournalReader } from '../../src/journal/reader.js';
@@ -19,6 +20,7 @@ import {
   COUNTERS,
   delivered,
   drain,
+  type Entry,
   expected,
   numbered,
   openWriter,
@@ -51,7 +53,7 @@ await t.test('a reader resumes exactly from a cursor at every position', (t) => 
   for (let sequence = 0; sequence <= 60; sequence++) {
     const reader = new JournalReader(directory, { epoch: epochs[sequence - 1] ?? 0, sequence });
     t.same(drain(reader), expected(entries.slice(sequence), sequence + 1), `after ${sequence}`);
-    t.same([reader.expired, reader.rewinds], [0, 0]);
+    t.same([reader.expired, reader.rewound], [0, 0]);
     t.same(reader.position, { epoch: 3, sequence: 60 });
     reader.close();
   }
@@ -133,7 +135,7 @@ await t.test('what is marked between reading and listing is not passed over', (t
   const directory = t.testdir();
   const clock = Date.now;
   t.teardown(() => (Date.now = clock));
-  const writer = openWriter(directory, { segmentBytes: 600 });
+  const writer = openWriter(directory);
   const reader = new JournalReader(directory, START);
   write(writer, entries.slice(0, 2));
   t.equal(reader.read(), 2);
@@ -141,6 +143,7 @@ await t.test('what is marked between reading and listing is not passed over', (t
   Date.now = () => {
     Date.now = clock;
     write(writer, entries.slice(2, 8));
+    writer.setRules(['of the next segment']);
     write(writer, entries.slice(8, 10));
     return clock();
   };
@@ -194,7 +197,7 @@ await t.test('one reader follows the writer through segments and epochs', (t) =>
     }
     writer.close();
   }
-  t.same([reader.expired, reader.rewinds], [0, 0]);
+  t.same([reader.expired, reader.rewound], [0, 0]);
   reader.close();
   t.end();
 });
@@ -237,7 +240,7 @@ await t.test('what retention deleted unread is counted as expired', (t) => {
     const reader = new JournalReader(directory, position);
     t.same(drain(reader), expected(entries.slice(16, 24), 17));
     t.equal(reader.expired, expired);
-    t.equal(reader.rewinds, 0);
+    t.equal(reader.rewound, 0);
     reader.close();
   }
   slow.close();
@@ -247,11 +250,12 @@ await t.test('what retention deleted unread is counted as expired', (t) => {
 
 await t.test('what it has open it reads to the end, deleted or not', (t) => {
   const directory = t.testdir();
-  const writer = openWriter(directory, { segmentBytes: 600 });
+  const writer = openWriter(directory);
   write(writer, entries.slice(0, 4));
   const reader = new JournalReader(directory, START);
   t.equal(reader.read(), 4);
   write(writer, entries.slice(4, 8));
+  writer.setRules(['of the next segment']);
   write(writer, entries.slice(8, 12));
   t.same(segments(directory), [segmentName(1, 1), segmentName(9, 1)]);
   unlinkSync(join(directory, segmentName(1, 1)));
@@ -289,7 +293,7 @@ function loseTail(directory: string, first: number, size: number): void {
   truncateSync(join(directory, segmentName(first, 1)), size);
 }
 
-await t.test('a power cut that took what was read already is a rewind', (t) => {
+await t.test('what a power cut took that was read already is counted as rewound', (t) => {
   const directory = t.testdir();
   const writer = openWriter(directory);
   write(writer, entries.slice(0, 5));
@@ -303,24 +307,24 @@ await t.test('a power cut that took what was read already is a rewind', (t) => {
   const second = openWriter(directory);
   t.equal(second.sequence, 5);
   t.same(drain(live), []);
-  t.equal(live.rewinds, 1);
+  t.equal(live.rewound, 5);
   t.same(live.position, { epoch: 2, sequence: 5 });
   write(second, entries.slice(20, 24));
   t.same(drain(live), expected(entries.slice(20, 24), 6), 'numbers are given anew');
   const resumed = new JournalReader(directory, { epoch: 1, sequence: 10 });
   t.same(drain(resumed), expected(entries.slice(20, 24), 6));
-  t.equal(resumed.rewinds, 1);
+  t.equal(resumed.rewound, 5);
   const behind = new JournalReader(directory, { epoch: 1, sequence: 5 });
   t.same(drain(behind), expected(entries.slice(20, 24), 6));
-  t.equal(behind.rewinds, 0, 'what was lost had not been read');
+  t.equal(behind.rewound, 0, 'what was lost had not been read');
   t.same(drain(partly), [
     ...expected(entries.slice(2, 5), 3),
     ...expected(entries.slice(20, 24), 6),
   ]);
-  t.equal(partly.rewinds, 0);
+  t.equal(partly.rewound, 0);
   const current = new JournalReader(directory, { epoch: 2, sequence: 9 });
   t.same(drain(current), []);
-  t.equal(current.rewinds, 0);
+  t.equal(current.rewound, 0);
   write(second, entries.slice(24, 26));
   for (const reader of [live, resumed, behind, partly, current]) {
     t.same(drain(reader), expected(entries.slice(24, 26), 10));
@@ -331,7 +335,7 @@ await t.test('a power cut that took what was read already is a rewind', (t) => {
   t.end();
 });
 
-await t.test('a power cut that took whole segments is one rewind, over further epochs', (t) => {
+await t.test('so is what was in whole segments, once, over further epochs', (t) => {
   const directory = t.testdir();
   const writer = openWriter(directory, { segmentBytes: 300 });
   for (let i = 0; i < 4; i++) write(writer, entries.slice(4 * i, 4 * i + 4));
@@ -350,19 +354,21 @@ await t.test('a power cut that took whole segments is one rewind, over further e
   const resumed = new JournalReader(directory, { epoch: 1, sequence: 16 });
   for (const reader of [live, resumed]) {
     t.same(drain(reader), expected(entries.slice(30, 38), 5));
-    t.same([reader.rewinds, reader.expired], [1, 0]);
+    t.same([reader.rewound, reader.expired], [12, 0]);
     t.same(reader.position, { epoch: 3, sequence: 12 });
     reader.close();
   }
   t.end();
 });
 
-await t.test('a directory that is not there yet is an error, an empty one is not', (t) => {
+await t.test('in a directory that is not there yet, or is empty, there is nothing', (t) => {
   const directory = join(t.testdir(), 'later');
   const reader = new JournalReader(directory, START);
-  t.throws(() => reader.read(), { code: 'ENOENT' });
+  t.equal(reader.read(), 0);
+  t.notOk(reader.hasMore);
   mkdirSync(directory);
   t.equal(reader.read(), 0);
+  t.notOk(reader.hasMore);
   const writer = openWriter(directory);
   append(writer, entries.slice(0, 2));
   writer.flush();
@@ -370,6 +376,87 @@ await t.test('a directory that is not there yet is an error, an empty one is not
   writer.commit(1, 0, COUNTERS);
   t.equal(reader.read(), 2);
   reader.close();
+  reader.close();
+  writer.close();
+  t.end();
+});
+
+/** An entry whose record, in the routine lane, is of that many bytes. */
+function sized(bytes: number, n: number): Entry {
+  const { source, rule, body } = numbered(n);
+  const small = 24 + body.length - 3;
+  if (bytes < small + 1 || bytes > small + 512) throw new Error(`no record of ${bytes} bytes`);
+  const data = new Array<string>(bytes - small).fill('7').join();
+  const guid = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01';
+  return { source, rule, body: parseBody(`96,10,6,0,,${n},${guid},${data}`) };
+}
+
+/** Entries whose records are of that many bytes together. */
+function filling(bytes: number): Entry[] {
+  const found: Entry[] = [];
+  for (let left = bytes; left > 0;) {
+    const next = left > 800 ? 300 : left > 400 ? left - (left >> 1) : left;
+    found.push(sized(next, found.length));
+    left -= next;
+  }
+  return found;
+}
+
+await t.test('records and marks that end where a read ends are delivered, once', (t) => {
+  const root = t.testdir();
+  const mark = 32 + 4 + 6 * 8 + 4 + 4 + 4;
+  let number = 0;
+  for (const end of [4096, 128 * 1024, 512 * 1024]) {
+    // The mark, or the last record before it, ends there, or just before or behind it.
+    for (const shift of [-8, -1, 0, 1, 7, 8]) {
+      for (const behind of [0, mark]) {
+        const directory = join(root, String(++number));
+        const writer = openWriter(directory, { segmentBytes: 2 ** 26 });
+        const first = filling(end + shift - behind);
+        const reader = new JournalReader(directory, START);
+        write(writer, first);
+        t.same(drain(reader), expected(first), `${first.length} records to ${end}${shift}`);
+        t.notOk(reader.hasMore);
+        write(writer, entries.slice(0, 3));
+        t.ok(reader.hasMore);
+        t.same(drain(reader), expected(entries.slice(0, 3), first.length + 1));
+        t.equal(reader.read(), 0);
+        const late = new JournalReader(directory, START);
+        t.same(drain(late), expected([...first, ...entries.slice(0, 3)]));
+        late.close();
+        reader.close();
+        writer.close();
+      }
+    }
+  }
+  t.end();
+});
+
+await t.test('hasMore sees a record without its mark, and the next segment', (t) => {
+  const directory = t.testdir();
+  const writer = openWriter(directory);
+  const reader = new JournalReader(directory, START);
+  t.ok(reader.hasMore, 'a segment that was not looked at yet');
+  t.equal(reader.read(), 0);
+  t.notOk(reader.hasMore);
+  append(writer, entries.slice(0, 2));
+  t.notOk(reader.hasMore);
+  writer.flush();
+  t.ok(reader.hasMore);
+  t.equal(reader.read(), 0);
+  t.ok(reader.hasMore);
+  writer.commit(1, 0, COUNTERS);
+  t.equal(reader.read(), 2);
+  t.notOk(reader.hasMore);
+  writer.setRules(['another']);
+  append(writer, entries.slice(2, 4));
+  writer.flush();
+  utimesSync(directory, 2000, 2000);
+  t.ok(reader.hasMore);
+  writer.commit(2, 0, COUNTERS);
+  t.equal(reader.read(), 2);
+  utimesSync(directory, 3000, 3000);
+  t.notOk(reader.hasMore);
   reader.close();
   writer.close();
   t.end();

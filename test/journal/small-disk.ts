@@ -16,7 +16,10 @@ export interface SmallDisk {
  *
  * @throws Error instead if TIDEGATE_REQUIRE_ALL says that no test may be skipped
  */
-export function mountSmallDisk(t: Test, kilobytes: number): SmallDisk | undefined {
+export function mountSmallDisk(
+  t: Pick<Test, 'plan' | 'teardown'>,
+  kilobytes: number,
+): SmallDisk | undefined {
   // Not in t.testdir(), which is emptied before the teardown.
   const directory = mkdtempSync(join(tmpdir(), 'tidegate-disk-'));
   try {

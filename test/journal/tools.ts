@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { readdirSync } from 'node:fs';
 import { parseBody } from '../../src/event/event.js';
 import { bodyLength } from '../../src/event/layout.js';
-import { BODY, readU64, RULE, segmentName, SEQUENCE, SOURCE } from '../../src/journal/format.js';
+import { bodyOf, readU64, RULE, segmentName, SEQUENCE, SOURCE } from '../../src/journal/format.js';
 import type { JournalReader } from '../../src/journal/reader.js';
 import { type JournalOptions, JournalWriter } from '../../src/journal/writer.js';
 import { fields, spell, spelling } from '../arbitrary/event.js';
@@ -71,13 +71,17 @@ export function expected(entries: readonly Entry[], first = 1): string[] {
   return entries.map((each, i) => describe(first + i, each));
 }
 
+function bodyAt(buffer: Buffer, at: number): Uint8Array {
+  return buffer.subarray(at, at + bodyLength(buffer, at));
+}
+
 /** The records of the delivery that `read` has just made. */
 export function delivered({ buffer, offsets }: JournalReader, count: number): string[] {
   return Array.from(offsets.subarray(0, count), (at) =>
     describe(readU64(buffer, at + SEQUENCE), {
       source: buffer.readUInt16BE(at + SOURCE),
       rule: buffer.readUInt16BE(at + RULE),
-      body: buffer.subarray(at + BODY, at + BODY + bodyLength(buffer, at + BODY)),
+      body: bodyAt(buffer, bodyOf(buffer, at)),
     }),
   );
 }

@@ -12,6 +12,7 @@ import t from 'tap';
 import { DATA, MAX_BODY } from '../../src/event/layout.js';
 import { BATCH_BYTES, EVENT_OVERHEAD, parseHeader } from '../../src/journal/format.js';
 import { JournalReader } from '../../src/journal/reader.js';
+import { JournalWriter } from '../../src/journal/writer.js';
 import { mountSmallDisk } from './small-disk.js';
 import {
   append,
@@ -54,7 +55,7 @@ await t.test('a full segment ends before a mark without records too', (t) => {
   writer.close();
   t.same(segments(directory), [segmentName(1, 1), segmentName(3, 1)]);
   const again = openWriter(directory);
-  t.equal(again.recovery.cut, 0);
+  t.equal(again.mended.cut, 0);
   t.equal(again.sequence, 2);
   again.close();
   t.end();
@@ -101,27 +102,31 @@ await t.test('the counters of record survive in the last mark, whoever wrote it'
     counters: ['x', 'y'],
     channels: ['open'],
     outcomes: ['u', 'v'],
+    journals: ['open', 'open/urgent'],
   });
-  t.equal(first.recovery.mark, undefined);
-  t.same(first.recovery.sources, []);
+  t.equal(JournalWriter.inspect(directory).newest?.mark, undefined);
   append(first, entries.slice(0, 3));
   first.flush();
   first.commit(1, 10, [Float64Array.of(1, 1), Float64Array.of(1, 1)]);
   first.flush();
   const counters = [Float64Array.of(1, 2), Float64Array.of(3, 2 ** 53)];
-  first.commit(7, 20.5, counters, [Float64Array.of(5, 6)]);
+  first.commit(7, 20.5, counters, [Float64Array.of(5, 6)], Float64Array.of(3, 9));
   first.close();
   // The second writes no mark at all: the next one looks further back.
   openWriter(directory, { sources: ['c'], counters: ['z'] }).close();
-  const third = openWriter(directory);
-  t.same(third.recovery, {
+  const { newest } = JournalWriter.inspect(directory);
+  t.match(newest?.header, {
     sources: ['a', 'b'],
     counters: ['x', 'y'],
     channels: ['open'],
     outcomes: ['u', 'v'],
-    mark: { sequence: 3, batch: 7, time: 20.5, counters, outcomes: [Float64Array.of(5, 6)] },
-    cut: 0,
+    journals: ['open', 'open/urgent'],
   });
+  const outcomes = [Float64Array.of(5, 6)];
+  const sequences = Float64Array.of(3, 9);
+  t.same(newest?.mark, { sequence: 3, batch: 7, time: 20.5, counters, outcomes, sequences });
+  const third = openWriter(directory);
+  t.equal(third.mended.cut, 0);
   t.equal(third.sequence, 3);
   t.same(segments(directory), [segmentName(1, 1), segmentName(4, 3)]);
   third.close();
@@ -232,7 +237,7 @@ await t.test('retention spares the last mark, so that a start knows where it sto
   for (let start = 0; start < 2; start++) {
     const writer = openWriter(directory, { retain });
     t.equal(writer.sequence, 5);
-    t.same(writer.recovery.mark?.counters, COUNTERS);
+    t.same(JournalWriter.inspect(directory).newest?.mark?.counters, COUNTERS);
     writer.expire(Number.MAX_SAFE_INTEGER);
     writer.close();
   }
@@ -262,9 +267,9 @@ await t.test('marks without records take no more room than one', (t) => {
   writer.flush();
   writer.commit(200, 0, COUNTERS);
   writer.close();
+  t.equal(JournalWriter.inspect(directory).newest?.mark?.batch, 200);
   const again = openWriter(directory);
-  t.equal(again.recovery.mark?.batch, 200);
-  t.equal(again.recovery.cut, 0);
+  t.equal(again.mended.cut, 0);
   again.close();
   t.same(drain(new JournalReader(directory, START)), expected(entries.slice(0, 4)));
   reader.close();
@@ -347,7 +352,7 @@ await t.test('on a full disk a batch fails as a whole, and the next one goes on'
   t.same(drain(reader), expected(many, 6));
   writer.close();
   const again = openWriter(directory);
-  t.equal(again.recovery.cut, 0);
+  t.equal(again.mended.cut, 0);
   t.equal(again.sequence, 1005);
   again.close();
   t.same(drain(new JournalReader(directory, START)), expected(all));
@@ -392,24 +397,27 @@ await t.test('a disk that is full at a rotation stops neither writer nor reader 
   t.end();
 });
 
-await t.test('a full segment of marks alone is followed by another, not overwritten', (t) => {
+await t.test('a segment of marks alone that ends is followed by another, not overwritten', (t) => {
   const directory = t.testdir();
   const retain = { size: Infinity, age: 1e6 };
   const writer = openWriter(directory, { segmentBytes: 1, retain });
   const reader = new JournalReader(directory, START);
   write(writer, []);
   t.same(drain(reader), []);
-  write(writer, []);
-  write(writer, []);
+  for (const rule of ['a', 'b', 'c']) {
+    writer.setRules([rule]);
+    write(writer, []);
+  }
   t.same(
     segments(directory),
     [1, 2, 3, 4].map((epoch) => segmentName(1, epoch)),
   );
+  writer.setRules(['d']);
   write(writer, entries.slice(0, 2));
   t.same(drain(reader), expected(entries.slice(0, 2)));
   write(writer, entries.slice(2, 4));
   t.same(drain(reader), expected(entries.slice(2, 4), 3));
-  t.same([reader.expired, reader.rewinds], [0, 0]);
+  t.same([reader.expired, reader.rewound], [0, 0]);
   writer.expire(Number.MAX_SAFE_INTEGER);
   t.same(segments(directory), [segmentName(3, 5)], 'retention spares the last mark');
   writer.close();

@@ -20,7 +20,7 @@ async function attempt(t: Test, options: LowerOptions, login: Partial<LoginOptio
   const server = await FakeLower.start({ signsOfLife: 'off', ...options });
   t.teardown(() => server.close());
   const script = buildLogin({ ...LOGIN, ...login });
-  const outcome = await logIn('127.0.0.1', server.port, script);
+  const outcome = await logIn({ host: '127.0.0.1', port: server.port }, script);
   if (outcome.kind === 'ready') t.teardown(() => outcome.socket.destroy());
   return { server, script, outcome, text: outcome.kind === 'ready' ? '' : outcome.text };
 }
@@ -39,7 +39,7 @@ for (const kind of KINDS) {
     const server = await FakeLower.start({ kind, signsOfLife: 'off' });
     t.teardown(() => server.close());
     server.backlog('0,20,3,0,,0,FF:FF:FF:FF:FF:FF:FF:FE:00:00:00:00:00:01:00:00,1');
-    const outcome = await logIn('127.0.0.1', server.port, buildLogin(LOGIN));
+    const outcome = await logIn({ host: '127.0.0.1', port: server.port }, buildLogin(LOGIN));
     if (outcome.kind !== 'ready') throw new Error(outcome.text);
     t.teardown(() => outcome.socket.destroy());
     await server.untilLoop();
@@ -64,7 +64,7 @@ for (const kind of KINDS) {
       const results: string[] = [];
       for (let n = 0; n < length; n++) {
         server.trouble = { closeAfter: n };
-        const outcome = await logIn('127.0.0.1', server.port, script);
+        const outcome = await logIn({ host: '127.0.0.1', port: server.port }, script);
         if (outcome.kind === 'ready') outcome.socket.destroy();
         else if (!/closed|EPIPE|ECONNRESET/.test(outcome.text)) t.fail(`${n}: ${outcome.text}`);
         results.push(outcome.kind);
@@ -129,6 +129,6 @@ await t.test('nobody there: the try fails with what the kernel says', async (t) 
   const server = await FakeLower.start({ kind: 'uvscpd' });
   const { port } = server;
   await server.close();
-  const outcome = await logIn('127.0.0.1', port, buildLogin(LOGIN));
+  const outcome = await logIn({ host: '127.0.0.1', port }, buildLogin(LOGIN));
   t.match(outcome, { kind: 'failed', text: 'ECONNREFUSED' });
 });

@@ -94,7 +94,7 @@ await scene('the relay itself logs in', async (t, n) => {
     import { buildLogin } from ${dist('link/login.js')};
     process.setgid(${B});
     process.setuid(${B});
-    const outcome = await logIn('2001:db8::1', ${DOWN}, buildLogin(${options}));
+    const outcome = await logIn({ host: '2001:db8::1', port: ${DOWN} }, buildLogin(${options}));
     console.log(outcome.kind, outcome.script);
     process.exit();`);
   t.same(said, [`ready ${script(1).bytes.length}`]);

@@ -13,7 +13,7 @@ const FAILURES = 1;
 const LONG = 1000;
 /** The schedule, ms (src/dialing/schedule.ts). */
 const FIRST = 250;
-const SLOWEST = 1500;
+const SLOWEST = 1000;
 const SHORTEST = 0.4;
 /** What starting processes and a busy machine add to a wait, ms; only a guard. */
 const SLACK = 1500;

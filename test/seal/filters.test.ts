@@ -41,7 +41,13 @@ function naive(
     if (syscallNumber(name, architecture) !== nr) continue;
     if (typeof rule === 'string') return rule;
     for (const condition of rule) {
-      const value = args[condition.argument]! % (1n << 32n);
+      const low = (index: number): bigint => args[index]! % (1n << 32n);
+      if ('pair' in condition) {
+        const [first, second] = condition.pair.map(low);
+        if (condition.oneOf.some(([a, b]) => BigInt(a) === first && BigInt(b) === second)) continue;
+        return 'EPERM';
+      }
+      const value = low(condition.argument);
       const holds =
         'not' in condition
           ? value !== BigInt(condition.not)
@@ -59,6 +65,7 @@ function naive(
 
 const WORDS = [
   ...Array.from({ length: 20 }, (_, i) => BigInt(i)),
+  ...[25n, 41n],
   ...[0x100n, 0x10000n, 0x10100n, 0x10f00n, 0x3d0f00n, 0x7e020000n, 0x10000000n, 0x10010100n],
   ...[0x5401n, 0x5421n, 0x5451n, 0x5413n, 0x53564d41n, 0o100n, 0o1000n, 0o2000n, 0o2000000n],
   ...[0x801n, 0x80001n, 0x80802n, 0x80003n, 1030n, 1031n, 0x7fffffffn, 0x80000000n, 0xffffffffn],
@@ -334,6 +341,22 @@ await t.test('upper: the connection that it has, and no other', (t) => {
   t.end();
 });
 
+await t.test('upper: it writes to the files that it has, and makes or opens no other', (t) => {
+  const never = refusedAnyhow(t);
+  never('upper', 'mkdir', 'mkdirat', 'unlink', 'unlinkat', 'rename', 'renameat', 'renameat2');
+  never('upper', 'fallocate', 'flock', 'pwritev', 'pwritev2', 'sendfile', 'copy_file_range');
+  const refused = claims(t, 'EPERM');
+  for (const flags of [O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND, O_TMPFILE | O_RDWR]) {
+    refused('upper', 'openat', 0xffff_ff9c, 0x1000, flags | O_CLOEXEC);
+    refused('upper', 'openat', 0xffff_ff9c, 0x1000, BigInt(flags) | HIGH);
+    refused('upper', 'open', 0x1000, flags);
+  }
+  const allowed = claims(t, 'allow');
+  allowed('upper', 'openat', 0xffff_ff9c, 0x1000, O_CLOEXEC);
+  for (const name of ['pwrite64', 'ftruncate'] as const) allowed('upper', name, 9);
+  t.end();
+});
+
 for (const role of ['lower', 'dial'] as const) {
   await t.test(`${role}: sockets of the internet, to connect and to ask for names`, (t) => {
     const allowed = claims(t, 'allow');
@@ -357,6 +380,9 @@ for (const role of ['lower', 'dial'] as const) {
     for (const name of ['connect', 'sendmsg', 'recvmsg'] as const) allowed(role, name, 20);
     // TCP_NODELAY; what the network could see of others would be a signal downward.
     allowed(role, 'setsockopt', 20, 6, 1);
+    // IP_RECVERR and IPV6_RECVERR: glibc resolves no name without.
+    allowed(role, 'setsockopt', 20, 0, 11);
+    allowed(role, 'setsockopt', 20, 41, 25);
     for (const [level, option] of [
       [0, 1], // IP_TOS
       [0, 2], // IP_TTL
@@ -366,6 +392,11 @@ for (const role of ['lower', 'dial'] as const) {
       [6, 10], // TCP_WINDOW_CLAMP
       [6, 31], // TCP_ULP
       [41, 16], // IPV6_UNICAST_HOPS
+      [41, 1], // IPV6_ADDRFORM
+      [41, 11],
+      [0, 25],
+      [6, 11], // TCP_INFO
+      [6, 25], // TCP_NOTSENT_LOWAT
     ] as const) {
       refused(role, 'setsockopt', 20, level, option);
     }

@@ -19,6 +19,7 @@ await t.test("the machine's name resolution is copied, and copied anew when it c
   const etc = join(directory, 'etc');
   const view = join(directory, 'view');
   chmodSync(join(etc, 'resolv.conf'), 0o600);
+  for (const name of ['resolv.conf', 'hosts']) utimesSync(join(etc, name), 2, 2);
   const names = new Names(view, etc);
   t.same(readdirSync(view).sort(), ['hosts', 'resolv.conf'], 'and nothing else of the directory');
   t.equal(statSync(join(view, 'resolv.conf')).mode & 0o777, 0o644, 'for every process to read');
@@ -33,5 +34,15 @@ await t.test("the machine's name resolution is copied, and copied anew when it c
   names.refresh();
   t.equal(readFileSync(join(view, 'resolv.conf'), 'utf8'), 'nameserver 192.0.2.2\n');
   t.same(readdirSync(view).sort(), ['hosts', 'nsswitch.conf', 'resolv.conf']);
+
+  // Two writes within one tick of the file system's clock: the second must not be missed.
+  const late = join(etc, 'hosts');
+  writeFileSync(late, '127.0.0.1 half');
+  const { mtime } = statSync(late);
+  names.refresh();
+  writeFileSync(late, '127.0.0.1 half.example\n');
+  utimesSync(late, mtime, mtime);
+  names.refresh();
+  t.equal(readFileSync(join(view, 'hosts'), 'utf8'), '127.0.0.1 half.example\n');
   t.end();
 });

@@ -5,7 +5,9 @@
  * A commit mark is not durable until the next batch of its journal is; the cursors never are.
  */
 import {
+  closeSync,
   existsSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -13,20 +15,19 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { KIND, MARK, sortSegments } from '../../src/journal/format.js';
+import { KIND, LANES, laneOf, MARK, sortSegments } from '../../src/journal/format.js';
+import { inspectJournal } from '../../src/journal/recovery.js';
 import { scanSegment } from '../../src/journal/scan.js';
+import { Cursor } from '../../src/upper/cursor.js';
 import type { Chance, Faults } from './faults.js';
 import { CHANNELS, UPPERS } from './plan.js';
 import type { World } from './world.js';
 
-/** SENDs that may be outstanding at a copy of a cursor, and answers that it does not know of. */
-const UNSETTLED = 2;
-
 export class PowerCuts {
   readonly #world: World;
   readonly #chance: Chance;
-  /** By channel: its upper's cursor as it was, and where the arrivals were then. */
-  readonly #copied: ({ bytes: Buffer; positions: readonly number[] } | undefined)[] = [];
+  /** By channel: its upper's cursor as it was, and what it says of each lane. */
+  readonly #copied: ({ bytes: Buffer; sequences: readonly number[] } | undefined)[] = [];
 
   constructor(world: World, chance: Chance) {
     this.#world = world;
@@ -38,8 +39,11 @@ export class PowerCuts {
     UPPERS.forEach((name, i) => {
       const cursor = this.#cursor(name);
       if (!existsSync(cursor)) return;
-      const { positions } = this.#world.sinks[i]!.arrivals;
-      this.#copied[i] = { bytes: readFileSync(cursor), positions };
+      const bytes = readFileSync(cursor);
+      const fd = openSync(cursor, 'r');
+      const { lanes } = new Cursor(fd);
+      closeSync(fd);
+      this.#copied[i] = { bytes, sequences: LANES.map((lane) => lanes[lane].sequence) };
     });
   }
 
@@ -47,16 +51,20 @@ export class PowerCuts {
   async cut(faults: Faults): Promise<void> {
     await faults.killSupervisor(() => {
       this.#world.cuts++;
+      const journals = CHANNELS.flatMap((_, channel) =>
+        [0, 1].map((lane) => {
+          const name = laneOf(CHANNELS[channel]!, LANES[lane]!);
+          return { channel, lane, name, directory: this.#world.journal(channel, lane) };
+        }),
+      );
+      const before = standing(journals);
+      journals.forEach(({ directory }, i) => this.#cutJournal(directory, before[i]!));
+      const after = standing(journals);
+      journals.forEach(({ channel, lane }, i) => {
+        this.#world.sinks[channel]!.arrivals.rewind(lane === 1, after[i]!);
+        this.#world.taken[channel]! += before[i]! - after[i]!;
+      });
       CHANNELS.forEach((_, channel) => {
-        const { arrivals } = this.#world.sinks[channel]!;
-        for (const lane of arrivals.lanes ? [0, 1] : [0]) {
-          const directory = this.#world.journal(channel, lane);
-          const before = endOf(directory);
-          this.#cutJournal(directory);
-          const after = endOf(directory);
-          arrivals.rewind(lane === 1, after);
-          this.#world.taken[channel]! += before - after;
-        }
         if (this.#chance.once(3)) this.#revertCursor(channel);
       });
     });
@@ -73,12 +81,11 @@ export class PowerCuts {
     // In place: it belongs to its upper's user.
     writeFileSync(this.#cursor(UPPERS[channel]!), copied.bytes);
     this.#copied[channel] = undefined;
-    const before = UNSETTLED * (this.#world.options.window ?? 100);
-    this.#world.sinks[channel]!.arrivals.allow(copied.positions.map((next) => next - before));
+    this.#world.sinks[channel]!.arrivals.allow(copied.sequences.map((sequence) => sequence + 1));
   }
 
   /** Shortens the newest segment by what may not have been durable. */
-  #cutJournal(directory: string): void {
+  #cutJournal(directory: string, stands: number): void {
     const name = sortSegments(readdirSync(directory)).at(-1)?.name;
     if (name === undefined) return;
     const path = join(directory, name);
@@ -90,9 +97,12 @@ export class PowerCuts {
     const { committed } = scan;
     const { size } = statSync(path);
     switch (this.#chance.between(0, 3)) {
-      case 0: // of the records behind the last mark
-        if (size > committed) truncateSync(path, this.#chance.between(committed, size));
+      case 0: {
+        // Of the records behind the last mark, but for those that another journal's mark commits.
+        const synced = Math.max(committed, scanSegment(path, undefined, stands)!.end);
+        if (size > synced) truncateSync(path, this.#chance.between(synced, size));
         break;
+      }
       case 1:
         truncateSync(path, committed - this.#chance.between(1, mark - 1));
         break;
@@ -104,11 +114,15 @@ export class PowerCuts {
   }
 }
 
-/** The last sequence that a journal's marks commit. */
-function endOf(directory: string): number {
-  for (const { name } of sortSegments(readdirSync(directory)).reverse()) {
-    const mark = scanSegment(join(directory, name))?.mark;
-    if (mark) return mark.sequence;
-  }
-  return 0;
+/** The last sequences that stand: by a journal's own marks, or by the newest of all. */
+function standing(journals: readonly { name: string; directory: string }[]): number[] {
+  const found = journals.map(({ directory }) => inspectJournal(directory));
+  const newest = found
+    .map((each) => each.newest)
+    .reduce((best, scan) => ((scan?.mark?.batch ?? -1) > (best?.mark?.batch ?? -1) ? scan : best));
+  return found.map(({ segments, sequence }, i) => {
+    const place = newest?.header.journals?.indexOf(journals[i]!.name) ?? -1;
+    const named = newest?.mark?.sequences[place] ?? 0;
+    return Math.max(sequence, Math.min(named, segments.at(-1)?.scan?.last ?? 0));
+  });
 }

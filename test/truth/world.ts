@@ -161,8 +161,7 @@ export class World {
     return CHANNELS.every((_, channel) => {
       const upper = this.relay.upper(UPPERS[channel]!);
       if (!gate || !upper) return false;
-      const { unsettled, slack } = balance(this, channel, gate, upper);
-      return unsettled <= 0 && -unsettled <= slack;
+      return balance(channel, gate, upper).unsettled === 0;
     });
   }
 
@@ -186,23 +185,15 @@ export class World {
   }
 }
 
-/**
- * What is journalled for an upper and not settled; below zero by at most `slack` after power cuts.
- *
- * While an upper does not say how many settled records were taken back (`rewound`), that is not
- * known more exactly than that. To be removed with it.
- */
+/** What is journalled for an upper and not settled. */
 export function balance(
-  world: World,
   channel: number,
   gate: GateStatus,
   upper: UpperStatus,
-): { journalled: number; rewound: number; unsettled: number; slack: number } {
-  const { rewound } = upper as { rewound?: number };
+): { journalled: number; rewound: number; unsettled: number } {
   const known = gate.channels.find((each) => each.channel === CHANNELS[channel]);
   const journalled = known?.journalled ?? 0;
-  const { answered, refused, expired } = upper;
-  const unsettled = journalled + (rewound ?? 0) - answered - refused - expired;
-  const slack = rewound === undefined ? world.taken[channel]! : 0;
-  return { journalled, rewound: rewound ?? 0, unsettled, slack };
+  const { answered, refused, expired, rewound } = upper;
+  const unsettled = journalled + rewound - answered - refused - expired;
+  return { journalled, rewound, unsettled };
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { constants, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Rejects } from '../../src/upper/rejects.js';
@@ -19,13 +19,22 @@ function readAll(directory: string): Reject[] {
     .sort((a, b) => a.sequence - b.sequence);
 }
 
+/** The ring in a directory: its files are handed over open, and stay there. */
+function open(directory: string, bound?: number): Rejects {
+  const fds = [0, 1].map((i) => {
+    return openSync(join(directory, `${i}.jsonl`), constants.O_RDWR | constants.O_CREAT, 0o600);
+  });
+  return new Rejects([fds[0]!, fds[1]!], bound);
+}
+
 const sizeOf = (directory: string): number =>
   readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
 
 await t.test('a refusal is one line that says when, what and the words of the server', (t) => {
   const directory = t.testdir({});
-  const rejects = new Rejects(directory);
-  rejects.add(1_795_336_886_892, 17, 10, 6, '-OK - Invalid parameter');
+  const rejects = open(directory);
+  rejects.add(1_795_336_886_892, 'routine', 17, 10, 6, '-OK - Invalid parameter');
+  rejects.add(1_795_336_886_892, 'urgent', 18, 20, 1, '-OK');
   rejects.close();
   t.strictSame(readAll(directory), [
     {
@@ -35,6 +44,14 @@ await t.test('a refusal is one line that says when, what and the words of the se
       type: 6,
       answer: '-OK - Invalid parameter',
     },
+    {
+      time: '2026-11-22T08:41:26.892Z',
+      lane: 'urgent',
+      sequence: 18,
+      class: 20,
+      type: 1,
+      answer: '-OK',
+    },
   ]);
   t.end();
 });
@@ -42,14 +59,14 @@ await t.test('a refusal is one line that says when, what and the words of the se
 await t.test('the bound holds at every moment, and the newest half of it is always there', (t) => {
   const directory = t.testdir({});
   const bound = 4096;
-  let rejects = new Rejects(directory, bound);
+  let rejects = open(directory, bound);
   for (let sequence = 1; sequence <= 400; sequence++) {
-    rejects.add(0, sequence, 65535, 65535, `-OK ${'x'.repeat((sequence * 37) % 300)}`);
+    rejects.add(0, 'routine', sequence, 65535, 65535, `-OK ${'x'.repeat((sequence * 37) % 300)}`);
     if (sizeOf(directory) > bound) t.fail(`${sizeOf(directory)} bytes at ${sequence}`);
     if (sequence % 29 === 0) {
       // A successor goes on where this one stopped.
       rejects.close();
-      rejects = new Rejects(directory, bound);
+      rejects = open(directory, bound);
     }
     const kept = readAll(directory).map((reject) => reject.sequence);
     const expected = Array.from({ length: kept.length }, (_, i) => sequence - kept.length + 1 + i);
@@ -63,7 +80,7 @@ await t.test('the bound holds at every moment, and the newest half of it is alwa
 
 await t.test('the text of the server is escaped and cut: a line is a line', (t) => {
   const directory = t.testdir({});
-  const rejects = new Rejects(directory);
+  const rejects = open(directory);
   const hostile = [
     '-OK \x1b]0;owned\x07\x1b[2J',
     '-OK "},{"sequence":99\n{"sequence":98}',
@@ -71,7 +88,7 @@ await t.test('the text of the server is escaped and cut: a line is a line', (t) 
     `-OK ${'y'.repeat(1000)}`,
     '-OK \x9b31m \xff\x7f \\',
   ];
-  hostile.forEach((text, i) => rejects.add(0, i, 10, 6, text));
+  hostile.forEach((text, i) => rejects.add(0, 'routine', i, 10, 6, text));
   rejects.close();
   const bytes = readdirSync(directory).map((name) => readFileSync(join(directory, name), 'latin1'));
   t.match(bytes.join(''), /^[\x20-\x7e\n]*$/);
@@ -79,17 +96,5 @@ await t.test('the text of the server is escaped and cut: a line is a line', (t) 
   t.equal(all.length, hostile.length);
   t.equal(all[0]!.answer, '-OK \\x1b]0;owned\\x07\\x1b[2J');
   for (const { answer } of all) t.ok(answer.length <= 256);
-  t.end();
-});
-
-await t.test('nobody else may read what was refused', (t) => {
-  const directory = t.testdir({});
-  const rejects = new Rejects(directory, 1024);
-  for (let i = 0; i < 30; i++) rejects.add(0, i, 10, 6, '-OK');
-  rejects.close();
-  t.equal(readdirSync(directory).length, 2);
-  for (const name of readdirSync(directory)) {
-    t.equal(statSync(join(directory, name)).mode & 0o077, 0);
-  }
   t.end();
 });

@@ -15,20 +15,29 @@ import {
 interface Sent {
   readonly generation: number;
   readonly lines: number;
+  readonly last: boolean;
   readonly totals: Totals;
   readonly payload: string;
 }
 
-function seal({ generation, lines, totals, payload }: Sent): Buffer {
+const PLAIN: Sent = {
+  generation: 1,
+  lines: 1,
+  last: false,
+  totals: zeroTotals(),
+  payload: 'x\n',
+};
+
+function seal({ generation, lines, last, totals, payload }: Sent): Buffer {
   const frame = Buffer.alloc(HEADER + payload.length);
   frame.write(payload, HEADER, 'latin1');
-  sealFrame(frame, payload.length, generation, lines, totals);
+  sealFrame(frame, payload.length, generation, lines, totals, last);
   return frame;
 }
 
-function copy({ generation, lines, totals, payload, start, end }: Frame): Sent {
+function copy({ generation, lines, last, totals, payload, start, end }: Frame): Sent {
   const text = Buffer.from(payload.subarray(start, end)).toString('latin1');
-  return { generation, lines, totals: { ...totals }, payload: text };
+  return { generation, lines, last, totals: { ...totals }, payload: text };
 }
 
 /** Feeds `bytes` in chunks of the given lengths, over and over. */
@@ -55,7 +64,7 @@ const totals: fc.Arbitrary<Totals> = fc.record({
   bytes: count,
 });
 
-const imitation = seal({ generation: 1, lines: 0, totals: zeroTotals(), payload: '' })
+const imitation = seal({ ...PLAIN, lines: 0, payload: '' })
   .toString('latin1')
   .slice(2);
 const line = fc
@@ -71,6 +80,7 @@ const sent: fc.Arbitrary<Sent> = fc
   .record({
     generation: fc.oneof(fc.nat(0xffffffff), fc.constantFrom(0x0a0a5447, 0x54470101)),
     totals,
+    last: fc.boolean(),
     text: fc.array(line, { maxLength: 8 }),
   })
   .map(({ text, ...rest }) => ({
@@ -135,7 +145,7 @@ await t.test('a writer killed at any byte costs its frame, and nothing else', (t
 });
 
 await t.test('the next frame may complete a torn one, and is not lost for that', (t) => {
-  const torn = { generation: 1, lines: 1, totals: zeroTotals(), payload: 'x\n' };
+  const torn = PLAIN;
   const next = { ...torn, generation: 2 };
   const empty = { ...next, lines: 0, payload: '' };
   for (const frame of [next, empty]) {
@@ -184,7 +194,7 @@ await t.test('writers killed one after the other are skipped byte for byte', (t)
 });
 
 await t.test('a reader that starts in the middle finds the next frame', (t) => {
-  const first = { generation: 1, lines: 2, totals: zeroTotals(), payload: 'TG\nTG\x01\n' };
+  const first = { ...PLAIN, lines: 2, payload: 'TG\nTG\x01\n' };
   const second = { ...first, generation: 2 };
   const bytes = Buffer.concat([seal(first), seal(second)]);
   for (let start = 1; start <= bytes.length / 2; start++) {
@@ -203,6 +213,7 @@ await t.test(
       const frame = {
         generation: 7,
         lines: 1,
+        last: false,
         totals: { ...zeroTotals(), read: bytes, bytes },
         payload: `${'\0'.repeat(300)}\n`,
       };
@@ -217,7 +228,7 @@ await t.test(
 );
 
 await t.test('any byte changed costs the frame, and invents none', (t) => {
-  const frame = { generation: 3, lines: 2, totals: zeroTotals(), payload: '1,2,3\nTG\n' };
+  const frame = { ...PLAIN, generation: 3, lines: 2, payload: '1,2,3\nTG\n' };
   const next = { ...frame, generation: 4 };
   const bytes = seal(frame);
   for (let at = 0; at < bytes.length; at++) {
@@ -232,7 +243,7 @@ await t.test('any byte changed costs the frame, and invents none', (t) => {
 });
 
 await t.test('what is unknown and yet has the right CRC is passed over and counted', (t) => {
-  const good = { generation: 3, lines: 1, totals: zeroTotals(), payload: 'x\n' };
+  const good = { ...PLAIN, generation: 3 };
   const reseal = (change: (frame: Buffer) => void): Buffer => {
     const frame = seal(good);
     change(frame);
@@ -260,7 +271,7 @@ await t.test('what is unknown and yet has the right CRC is passed over and count
 await t.test('the largest frames come through, back to back', (t) => {
   const payload = `${'x'.repeat(MAX_PAYLOAD - 1)}\n`;
   const frames = [1, 2, 3].map((generation) => {
-    return { generation, lines: 1, totals: zeroTotals(), payload };
+    return { ...PLAIN, generation, payload };
   });
   const bytes = Buffer.concat(frames.map(seal));
   for (const chunk of [64 * 1024, MAX_FRAME, MAX_FRAME - 1]) {
