@@ -1,5 +1,6 @@
 /** `tidegate completion`: completion scripts for shells. */
 import { didYouMean } from '../document/nearest.js';
+import { LANES } from '../journal/format.js';
 import { parseStrictly, UsageError } from './arguments.js';
 import type { Io } from './io.js';
 
@@ -12,18 +13,27 @@ const WORDS: Readonly<Record<string, string>> = {
   seals: '-c --config --json --outside --brief --listing --arch --help',
   nft: '-c --config --resolvers --check --help',
   policy: 'check test explain schema import --help',
+  journal: 'ls cat verify --help',
   pki: 'init issue --dir --name --days --client --server --host --help',
   completion: 'bash zsh fish --help',
-  help: 'check run status metrics reload policy seals nft pki completion',
+  help: 'check run status metrics reload policy journal seals nft pki completion',
 };
-/** Options below `policy`; what is no option there is a file. */
-const POLICY: Readonly<Record<string, string>> = {
-  check: '--format --strict --help',
-  test: '--coverage --json --help',
-  explain: '--event --source --at --journal --from --count --brief --json --help',
-  schema: '--out --help',
-  import: '--dm --id --channel --zone --out --help',
+/** Options below a command of a command; what is no option there is a file. */
+const BELOW: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  policy: {
+    check: '--format --strict --help',
+    test: '--coverage --json --help',
+    explain: '--event --source --at --journal --from --count --brief --json --help',
+    schema: '--out --help',
+    import: '--dm --id --channel --zone --out --help',
+  },
+  journal: {
+    ls: '-c --config --json --help',
+    cat: '-c --config --lane --from --to --since --until --follow --json --vscp --help',
+    verify: '-c --config --json --help',
+  },
 };
+const GROUPS = Object.keys(BELOW);
 const FORMATS = 'text github json';
 const COMMANDS = [...Object.keys(WORDS), '--version'].join(' ');
 
@@ -32,20 +42,24 @@ const BASH = `_tidegate() {
   case "$before" in
     -c|--config|--textfile) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --format) COMPREPLY=($(compgen -W "${FORMATS}" -- "$word")); return ;;
+    --lane) COMPREPLY=($(compgen -W "${LANES.join(' ')}" -- "$word")); return ;;
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${COMMANDS}" -- "$word"))
     return
   fi
-  if [ "\${COMP_WORDS[1]}" = policy ] && [ "$COMP_CWORD" -gt 2 ]; then
-    COMPREPLY=()
+  if [ "$COMP_CWORD" -gt 2 ]; then
     # Readline completes what is no option, as a file.
-    case "\${COMP_WORDS[2]} $word" in
-${Object.entries(POLICY)
-  .map(([name, words]) => `      ${name}\\ -*) COMPREPLY=($(compgen -W "${words}" -- "$word")) ;;`)
-  .join('\n')}
+    case "\${COMP_WORDS[1]} \${COMP_WORDS[2]} $word" in
+${GROUPS.flatMap((group) =>
+  Object.entries(BELOW[group]!).map(
+    ([name, words]) =>
+      `      ${group}\\ ${name}\\ -*) ` +
+      `COMPREPLY=($(compgen -W "${words}" -- "$word")); return ;;`,
+  ),
+).join('\n')}
+      ${GROUPS.map((group) => `${group}\\ *`).join('|')}) COMPREPLY=(); return ;;
     esac
-    return
   fi
   case "\${COMP_WORDS[1]}" in
 ${Object.entries(WORDS)
@@ -55,20 +69,23 @@ ${Object.entries(WORDS)
 }
 complete -o default -F _tidegate tidegate`;
 
-const FIRST = `; and not __fish_seen_subcommand_from ${Object.keys(POLICY).join(' ')}`;
+/** Of a command: the words come after it, and after none of another group. */
+function fishWords(name: string, words: string): string {
+  const inside = Object.hasOwn(BELOW, name) ? Object.keys(BELOW[name]!) : [];
+  const others = [...GROUPS.filter((group) => group !== name), ...inside].join(' ');
+  const seen = `__fish_seen_subcommand_from ${name}; and not __fish_seen_subcommand_from ${others}`;
+  return `complete -c tidegate -n '${seen}' -a '${words}'`;
+}
 
 const FISH = [
   `complete -c tidegate -f -n __fish_use_subcommand -a '${COMMANDS}'`,
-  ...Object.entries(WORDS).map(
-    ([name, words]) =>
-      `complete -c tidegate -n '__fish_seen_subcommand_from ${name}${
-        name === 'policy' ? FIRST : '; and not __fish_seen_subcommand_from policy'
-      }' -a '${words}'`,
-  ),
-  ...Object.entries(POLICY).map(
-    ([name, words]) =>
-      `complete -c tidegate -n '__fish_seen_subcommand_from policy; ` +
-      `and __fish_seen_subcommand_from ${name}' -a '${words}'`,
+  ...Object.entries(WORDS).map(([name, words]) => fishWords(name, words)),
+  ...GROUPS.flatMap((group) =>
+    Object.entries(BELOW[group]!).map(
+      ([name, words]) =>
+        `complete -c tidegate -n '__fish_seen_subcommand_from ${group}; ` +
+        `and __fish_seen_subcommand_from ${name}' -a '${words}'`,
+    ),
   ),
 ].join('\n');
 

@@ -15,6 +15,7 @@ import { UsageError } from './arguments.js';
 import { check } from './check.js';
 import { completion } from './completion.js';
 import type { Io } from './io.js';
+import { journal } from './journal.js';
 import { metrics } from './metrics.js';
 import { nft } from './nft.js';
 import { pki } from './pki.js';
@@ -37,6 +38,7 @@ Usage: tidegate COMMAND [OPTIONS]
   metrics      print a relay's counters for Prometheus
   reload       replace the policies of a running relay
   policy       check, test and explain policy files
+  journal      look at what has gone out, and whether it is whole
   seals        try everything that the relay's processes must not be able to do
   nft          print the packet filter's rules for a relay
   pki          make a certificate authority and certificates
@@ -55,7 +57,7 @@ To see it all at work on a simulated plant: npm start`;
 
 export const COMMANDS: Readonly<
   Record<string, (args: readonly string[], io: Io) => number | Promise<number>>
-> = { check, run, status, metrics, reload, policy, seals, nft, pki, completion };
+> = { check, run, status, metrics, reload, policy, journal, seals, nft, pki, completion };
 
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

@@ -1,6 +1,8 @@
 /** Faults by chance, the same for the same seed: kills and stops of a relay's processes. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { holderOf } from '../../src/wire/lock.js';
 import { SOURCES, UPPERS } from './plan.js';
 import type { World } from './world.js';
 
@@ -102,10 +104,13 @@ export class Faults {
     this.#world.start();
   }
 
-  /** The connections of all lower servers are closed by the kernel when the last valve is gone. */
+  /** Connections are closed by the kernel when the last valve is gone, the journals when the gate is. */
   async #untilGone(): Promise<void> {
     const deadline = Date.now() + 2000;
-    while (this.#world.sources.some(({ watched }) => watched) && Date.now() < deadline) {
+    const lock = join(this.#world.state, 'gate', 'lock');
+    const alive = (): boolean =>
+      this.#world.sources.some(({ watched }) => watched) || holderOf(lock) !== undefined;
+    while (alive() && Date.now() < deadline) {
       await sleep(5);
     }
   }
