@@ -13,7 +13,7 @@ import {
   openSync,
   rmSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MAX_BODY, writeU16 } from '../event/layout.js';
 import { syncDirectory, writeAll } from './file.js';
 import {
@@ -136,7 +136,8 @@ export class JournalWriter {
 
   /** Makes a journal's directory, if there is none, and looks at what it holds. */
   static inspect(directory: string): Found {
-    mkdirSync(directory, { recursive: true, mode: 0o755 });
+    const made = mkdirSync(directory, { recursive: true, mode: 0o755 });
+    if (made !== undefined) syncDirectory(dirname(made));
     return inspectJournal(directory);
   }
 

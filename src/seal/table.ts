@@ -74,6 +74,11 @@ const NUMBERS: Readonly<Partial<Record<Grant, readonly number[]>>> = {
   'pipe-out': [FD.pipe],
 };
 
+/** Files that are a process's own, to be written to; all others are read-only. */
+export const WRITTEN: readonly number[] = (
+  ['lock', 'status', 'cursor', 'rejects'] as const
+).flatMap((grant) => NUMBERS[grant] ?? []);
+
 /** The descriptor numbers that a role's files and pipes have; the gate's pipes begin at FD.pipe. */
 export function numbersOf(role: Role): number[] {
   return TABLE[role].flatMap((grant) => [...(NUMBERS[grant] ?? [])]);

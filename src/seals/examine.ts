@@ -21,7 +21,7 @@ import { Launcher } from '../seal/launch.js';
 import { makePipes, type Pipe } from '../seal/pipes.js';
 import type { Process } from '../seal/process.js';
 import { PERL } from '../seal/receive.js';
-import { numbersOf, type Role } from '../seal/table.js';
+import { numbersOf, type Role, WRITTEN } from '../seal/table.js';
 import { readLines, type Source } from '../wire/descriptor.js';
 import { FD } from '../wire/fd.js';
 import type { SealStatus } from '../wire/status.js';
@@ -238,7 +238,9 @@ class Examiner {
         ...Array.from({ length: pipes }, (_, i) => {
           return `${FD.pipe + i} pipe ${role === 'gate' ? 'r' : 'w'}`;
         }),
-        ...numbers.filter((fd) => fd > FD.pipe).map((fd) => `${fd} file r`),
+        ...numbers
+          .filter((fd) => fd > FD.pipe)
+          .map((fd) => `${fd} file ${WRITTEN.includes(fd) ? 'rw' : 'r'}`),
         ...(channel ? [`${FD.messages} socket rw`, `${FD.handles} socket rw`] : []),
       ],
       keeper: [connected ? '0 socket rw' : '0 /dev/null r', '1 pipe w', '2 pipe w'],
@@ -316,7 +318,7 @@ class Examiner {
     const opened: number[] = [];
     for (const fd of numbersOf(role)) {
       if (fd === FD.pipe) continue;
-      files[fd] = openSync(this.#placeholder, 'r');
+      files[fd] = openSync(this.#placeholder, WRITTEN.includes(fd) ? 'r+' : 'r');
       opened.push(files[fd]);
     }
     const pipe = (i: number): Pipe => this.#pipes.get(`pipe ${this.#config.lowers[i]!.name}`)!;

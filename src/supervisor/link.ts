@@ -143,6 +143,8 @@ export class Link {
   #dialAgain(order: DialMessage): void {
     const dialler = this.#dialler;
     if (!dialler?.messages) this.#startLater();
+    // It has died, which is about to be known, and starts another.
+    else if (!dialler.messages.writable) dialler.kill('SIGKILL');
     else if (!sendOrder(dialler.messages, order)) this.#refuse(dialler, 'it takes no orders');
   }
 

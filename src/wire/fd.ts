@@ -11,14 +11,14 @@ export const FD = {
   cert: 7,
   /** valve: the pipe to the gate; gate: the first of the pipes from the valves. */
   pipe: 8,
-  /** upper: what it writes: its status, its cursor, and the two files of the ring of refusals. */
-  status: 8,
-  cursor: 9,
-  rejects: 10,
   /** gate: the policies in force, a file that changes; behind the pipes of 64 valves. */
   policies: 72,
   /** gate, upper: held for as long as the process lives, and locked. */
   lock: 73,
+  /** upper: what it writes: its status, its cursor, and the two files of the ring of refusals. */
+  status: 74,
+  cursor: 75,
+  rejects: 76,
   /** bubblewrap: the seccomp filter, and where it says which process it made; closed before that. */
   filter: 80,
   info: 81,

@@ -236,3 +236,30 @@ await t.test('killed after any steps, it holds what was marked, without a gap', 
   );
   t.end();
 });
+
+await t.test('an epoch whose marks a power cut took is not begun again, whatever follows', (t) => {
+  const directory = t.testdir();
+  for (const from of [0, 5]) {
+    const writer = openWriter(directory);
+    write(writer, entries.slice(from, from + 5));
+    writer.close();
+  }
+  const path = join(directory, segmentName(6, 2));
+  const reader = new JournalReader(directory, START);
+  t.equal(drain(reader).length, 10);
+  const { position } = reader;
+  t.same(position, { epoch: 2, sequence: 10 });
+  reader.close();
+  truncateSync(path, parseHeader(readFileSync(path))!.length);
+  // The next gate ends, as by a kill, when it has mended the journal and has not begun its segment.
+  t.throws(() => openWriter(directory, { rules: ['r'.repeat(2 ** 21)] }), RangeError);
+  const writer = openWriter(directory);
+  write(writer, entries.slice(15, 18));
+  const resumed = new JournalReader(directory, position);
+  t.same(drain(resumed), expected(entries.slice(15, 18), 6));
+  t.same([resumed.rewound, resumed.expired], [5, 0]);
+  t.notOk(segments(directory).includes(segmentName(6, 2)), 'what held nothing is gone');
+  resumed.close();
+  writer.close();
+  t.end();
+});

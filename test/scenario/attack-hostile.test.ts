@@ -49,7 +49,7 @@ const GRANTED = {
   dial: ['3 file', '82 socket', '83 socket'],
   upper: [
     ...['0 socket', '3 file', '4 file', '5 file', '6 file', '7 file'],
-    ...['8 file', '9 file', '10 file', '11 file', '73 file'],
+    ...['73 file', '74 file', '75 file', '76 file', '77 file'],
   ],
 } as const;
 

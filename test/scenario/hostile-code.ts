@@ -330,7 +330,7 @@ const READS = (): Attempt[] => [
 ];
 
 /** What an upper writes to: open, and bounded. */
-const FD_CURSOR = 9;
+const FD_CURSOR = 75;
 const journal = '/state/journal/public';
 const segment = (): string => {
   const found = fs.readdirSync(journal).find((file) => !file.startsWith('.'));

@@ -99,6 +99,7 @@ async function tell(t: Test): Promise<void> {
   await measure('the beginning');
   await measure('no trouble');
   const upperStatus = () => relay.supervisor()!.uppers.find(({ name }) => name === 'bad')!;
+  const honest = relay.upper('bad')!.answered;
   for (const trouble of UPPER_TROUBLES) {
     const { connections } = upperStatus();
     bad.upper.trouble = trouble;
@@ -106,6 +107,7 @@ async function tell(t: Test): Promise<void> {
     await relay.until(() => upperStatus().connections > connections, `the upper is ${trouble}`);
     await measure(`an upper: ${trouble}`);
   }
+  const lies = relay.upper('bad')!.answered - honest;
   bad.upper.trouble = undefined;
   bad.upper.dropAll('reset');
   for (const trouble of LOWER_TROUBLES) {
@@ -145,13 +147,20 @@ async function tell(t: Test): Promise<void> {
   const count = checkArrivals(t, good.upper.sends, feed, 'the good upper');
   t.equal(count, feed.last, 'has everything');
   t.equal(good.upper.sends.length, count, 'once');
-  t.equal(checkArrivals(t, bad.upper.sends, feed, 'the bad upper'), count, 'in the end so has it');
+  // What it answered before it had read it, it may never have read.
+  const bads = new Set(bad.upper.sends.map(numberOf));
+  t.ok(bads.size >= count - lies, `in the end so has it, but for ${count - bads.size}`);
+  const sorted = [...bads];
+  t.ok(
+    sorted.every((n, i) => i === 0 || n > sorted[i - 1]!),
+    'in order',
+  );
   await relay.until(() => relay.gate()!.sources['good']!.in === feed.last, 'the status says so');
   await relay.until(
     () => ['good', 'bad'].every((name) => relay.upper(name)!.answered === count),
     'all is answered',
   );
-  checkSums(t, relay, { good: count }, []);
+  await checkSums(t, relay, { good: count }, []);
   const one = source();
   const whole = one.permitted + one.denied + sum(one.malformed) + sum(one.lost);
   t.equal(one.in, whole, 'bad: in = permitted + denied + malformed + lost');

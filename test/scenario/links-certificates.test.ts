@@ -57,7 +57,7 @@ await t.test('a new certificate of the same authority, of another one, and back'
   await untilSettled(relay, () => lastOf(upper, feed) === feed.last, ['portal']);
   const count = checkArrivals(t, upper.sends, feed, 'the plant');
   t.equal(count, feed.last);
-  checkSums(t, relay, { plant: count }, ['portal']);
+  await checkSums(t, relay, { plant: count }, ['portal']);
   const again = upper.sends.length - count;
   t.ok(again <= relay.upper('portal')!.resent, `${again} came twice, named as resent`);
   t.equal(lower.connections.length, 1, 'below nothing is noticed');

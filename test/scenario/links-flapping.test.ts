@@ -151,7 +151,7 @@ await t.test('a lower and an upper server come and go 100 times', async (t) => {
   const sends = uppers.flatMap((upper) => upper.sends);
   const steady = checkArrivals(t, sends, above, 'to the one that flapped');
   t.equal(steady, above.last - above.first + 1, 'which misses nothing');
-  checkSums(t, relay, { flapping: flapped, steady }, ['calm', 'fickle']);
+  await checkSums(t, relay, { flapping: flapped, steady }, ['calm', 'fickle']);
   t.equal(servers.calm.sends.length, flapped, 'nothing comes twice where the upper is steady');
   const again = sends.length - steady;
   const { resent } = relay.upper('fickle')!;

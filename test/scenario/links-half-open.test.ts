@@ -185,7 +185,7 @@ async function tell(t: Test): Promise<void> {
     }
   }
   t.strictSame(main.gaps, [], 'nothing of the steady lower may be missing');
-  checkSums(t, relay, counts, names);
+  await checkSums(t, relay, counts, names);
   for (const { name, all: servers } of uppers) {
     const sends = servers.reduce((sum, server) => sum + server.sends.length, 0);
     const again = sends - steady.upper.sends.length;

@@ -148,7 +148,7 @@ async function tell(t: Test): Promise<void> {
   await untilSettled(relay, () => lastOf(servers.upper, feed) === feed.last, ['public']);
   const sends = uppers.flatMap((upper) => upper.sends);
   const arrived = checkArrivals(t, sends, feed, 'the plant');
-  checkSums(t, relay, { plant: arrived }, ['public']);
+  await checkSums(t, relay, { plant: arrived }, ['public']);
   const again = sends.length - arrived;
   t.ok(again <= relay.upper('public')!.resent, `${again} came twice, and are named as resent`);
   t.equal(await relay.stop(), 0);

@@ -140,12 +140,16 @@ function pendingOf(relay: RunningRelay, name: string): number {
  *
  * @param arrived by lower, how many of its events came up
  */
-export function checkSums(
+export async function checkSums(
   t: Test,
   relay: RunningRelay,
   arrived: Readonly<Record<string, number>>,
   uppers: readonly string[],
-): void {
+): Promise<void> {
+  await relay.until(
+    () => Object.entries(arrived).every(([name, n]) => relay.gate()!.sources[name]!.permitted >= n),
+    'the status says so',
+  );
   const { sources, channels } = relay.gate()!;
   for (const [name, count] of Object.entries(arrived)) {
     const one = sources[name]!;

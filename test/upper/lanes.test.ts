@@ -281,3 +281,29 @@ await t.test('in order, what is urgent waits for what was appended before it', (
   gate.close();
   t.end();
 });
+
+await t.test('in order, what is committed while it looks is not sent in the wrong order', (t) => {
+  const clock = Date.now;
+  t.teardown(() => (Date.now = clock));
+  const bench = layIn(join(root, 'looks'));
+  const gate = new Gate(bench);
+  const link = new Link(bench, new ScriptedServer(() => '+'), 10, 'in-order');
+  gate.append('routine');
+  gate.append('urgent');
+  gate.commit(() => undefined);
+  link.settle();
+  // A reader asks for the time when it has found nothing new.
+  Date.now = () => {
+    Date.now = clock;
+    gate.append('urgent');
+    gate.append('routine');
+    gate.commit(() => undefined);
+    return clock();
+  };
+  link.sender.pump();
+  link.settle();
+  t.same(link.server.seen, [1, 2, 3, 4]);
+  link.drop();
+  gate.close();
+  t.end();
+});
