@@ -230,7 +230,7 @@ function connectionOnly(scene: Scene): Entry[] {
 }
 
 /** By its mount, or, before that is looked at, by its owner. */
-const READ_ONLY = ['EROFS', 'EACCES'];
+const READ_ONLY = ['EROFS', 'EACCES', 'EPERM'];
 
 /** Directories by what may be done in them. */
 function files(scene: Scene): Entry[] {
