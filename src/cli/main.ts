@@ -14,6 +14,7 @@ import { quote } from '../pki/options.js';
 import { UsageError } from './arguments.js';
 import { check } from './check.js';
 import { completion } from './completion.js';
+import type { Command } from './group.js';
 import type { Io } from './io.js';
 import { journal } from './journal.js';
 import { metrics } from './metrics.js';
@@ -55,9 +56,19 @@ A first relay:
 
 To see it all at work on a simulated plant: npm start`;
 
-export const COMMANDS: Readonly<
-  Record<string, (args: readonly string[], io: Io) => number | Promise<number>>
-> = { check, run, status, metrics, reload, policy, journal, seals, nft, pki, completion };
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  check,
+  run,
+  status,
+  metrics,
+  reload,
+  policy,
+  journal,
+  seals,
+  nft,
+  pki,
+  completion,
+};
 
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

@@ -1,4 +1,5 @@
 /** The events of `tidegate policy explain`: from arguments, lines, or the journal of a channel. */
+import { statSync } from 'node:fs';
 import { decodeEvent } from '../event/decode.js';
 import { bodyLength, MAX_BODY, readU16 } from '../event/layout.js';
 import { type MalformedKind, malformedKind } from '../event/malformed.js';
@@ -84,6 +85,8 @@ function nameAt(names: unknown, i: number): string | undefined {
  * @throws Error of the file system
  */
 export function* recordItems(directory: string, from: number): Generator<Item> {
+  // To a reader, a directory that is not there is a journal that is still to be written.
+  statSync(directory);
   // An epoch beyond all others: a cursor that no power cut of the journal has overtaken.
   const reader = new JournalReader(directory, { epoch: Infinity, sequence: from - 1 });
   try {

@@ -1,7 +1,5 @@
 /** `tidegate policy`: everything about policy files that needs no relay. */
-import { didYouMean } from '../document/nearest.js';
-import { quote } from '../pki/options.js';
-import { UsageError } from './arguments.js';
+import { type Command, runGroup } from './group.js';
 import type { Io } from './io.js';
 import { policyCheck } from './policy-check.js';
 import { policyExplain } from './policy-explain.js';
@@ -43,9 +41,7 @@ A small policy:
         - event: { class: CLASS1.MEASUREMENT, type: TEMPERATURE, value: 21, unit: celsius }
       expect: { rule: climate, emitted: 1 }`;
 
-const COMMANDS: Readonly<
-  Record<string, (args: readonly string[], io: Io) => number | Promise<number>>
-> = {
+const COMMANDS: Readonly<Record<string, Command>> = {
   check: policyCheck,
   test: policyTest,
   explain: policyExplain,
@@ -53,29 +49,11 @@ const COMMANDS: Readonly<
   import: policyImport,
 };
 
-const KNOWN = Object.keys(COMMANDS);
-
 /**
  * Runs `tidegate policy`; returns the exit code.
  *
  * @param args what follows `policy` on the command line
  */
-export async function policy(args: readonly string[], io: Io): Promise<number> {
-  const [name, ...rest] = args;
-  if (name === '--help' || name === '-h' || name === 'help') {
-    io.out(POLICY_HELP);
-    return 0;
-  }
-  const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  const level = command ? `tidegate policy ${name!}` : 'tidegate policy';
-  try {
-    if (command) return await command(rest, io);
-    if (name === undefined) throw new UsageError(`a command is missing: ${KNOWN.join(', ')}`);
-    const hint = didYouMean(name, KNOWN) || `; known: ${KNOWN.join(', ')}`;
-    throw new UsageError(`unknown command ${quote(name)}${hint}`);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    io.err(`${level}: ${error.message} (see ${level} --help)`);
-    return 2;
-  }
+export function policy(args: readonly string[], io: Io): Promise<number> {
+  return runGroup('policy', COMMANDS, POLICY_HELP, args, io);
 }

@@ -10,7 +10,6 @@ import {
   ftruncateSync,
   openSync,
   readdirSync,
-  readSync,
   statSync,
   unlinkSync,
 } from 'node:fs';
@@ -18,6 +17,7 @@ import { join } from 'node:path';
 import { writeAll } from './file.js';
 import { type Mark, MAX_RECORD, type SegmentName, sortSegments, writeMark } from './format.js';
 import { type Scan, scanSegment } from './scan.js';
+import { writtenBehind } from './tail.js';
 
 interface Segment extends SegmentName {
   readonly path: string;
@@ -106,7 +106,7 @@ export function mendJournal(found: Found, standing: Standing | undefined): Mende
       if (last > sequence) committed = adopt(path, last, standing.mark);
       sequence = Math.max(last, sequence);
     }
-    cut += written(path, committed || (scan?.committed ?? 0));
+    cut += bytesBehind(path, committed || (scan?.committed ?? 0));
     if (!scan) unlinkSync(path);
     else if (committed === 0) emptied.push(path);
     else {
@@ -153,18 +153,10 @@ function adopt(path: string, sequence: number, mark: Mark): number {
   return end + length;
 }
 
-/** Bytes behind `from`, but for the zeros at the end: they are room that was taken ahead. */
-function written(path: string, from: number): number {
+function bytesBehind(path: string, from: number): number {
   const fd = openSync(path, 'r');
   try {
-    const piece = Buffer.alloc(256 * 1024);
-    let last = from;
-    for (let at = from, read; (read = readSync(fd, piece, 0, piece.length, at)) > 0; at += read) {
-      let end = read;
-      while (end > 0 && piece[end - 1] === 0) end--;
-      if (end > 0) last = at + end;
-    }
-    return last - from;
+    return writtenBehind(fd, from);
   } finally {
     closeSync(fd);
   }

@@ -89,6 +89,7 @@ await t.test('the example of the issue says exactly what it says', (t) => {
         password: { path: '/etc/tidegate/secrets/portal' },
         window: 1,
         timestamps: 'datetime',
+        drain: 'urgent-first',
         tls: {
           ca: { path: '/etc/tidegate/pki/ca.pem' },
           cert: { path: '/etc/tidegate/pki/relay.pem' },
@@ -132,6 +133,7 @@ tls: { ca: a, cert: b, key: c } }
   t.equal(upper!.kind, 'vscp');
   t.equal(upper!.window, 1);
   t.equal(upper!.timestamps, 'datetime');
+  t.equal(upper!.drain, 'urgent-first');
   t.equal(upper!.tls.servername, '::1', 'the host');
   t.end();
 });
@@ -262,6 +264,12 @@ const EDITS: [line: number, text: string, expected: string | RegExp][] = [
   [22, '    window: many', '22:13: uppers.portal.window must be a whole number'],
   [22, '    windw: 1', "22:5: unknown key 'windw'; did you mean 'window'?"],
   [22, '    timestamps: nanoseconds', 'fine'],
+  [22, '    drain: in-order', 'fine'],
+  [
+    22,
+    '    drain: urgent',
+    "22:12: uppers.portal.drain must be urgent-first or in-order, not 'urgent'",
+  ],
   [
     22,
     '    timestamps: both',
