@@ -80,15 +80,21 @@ export function loadKeys(
 /**
  * Reads and checks every file that the configuration names; runs the policies' tests.
  *
+ * @param strict refuses a certificate that has expired: it keeps one link from coming up, not a relay
+ * from starting
  * @throws DocumentError at the first thing that is wrong
  */
-export function checkFiles(config: Config, now: number = Date.now()): Checked {
+export function checkFiles(config: Config, now: number = Date.now(), strict = true): Checked {
   for (const lower of config.lowers) checkPassword(lower.password);
   for (const upper of config.uppers) {
     checkPassword(upper.password);
     const { ca, cert, key } = upper.tls;
     const secret = readSecret(openSecret(key.field, key.path));
-    checkTls(upper, { ca: readFile(ca), cert: readFile(cert), key: secret }, now);
+    const texts = { ca: readFile(ca), cert: readFile(cert), key: secret };
+    const expires = checkTls(upper, texts).cert;
+    if (strict && expires <= now) {
+      throw cert.field.error(`${cert.path} expired on ${new Date(expires).toISOString()}`);
+    }
   }
   const policies = readPolicies(config);
   const parsed = policies.map(({ file, text }) => parsePolicy(text, file));

@@ -135,6 +135,10 @@ export class JournalReader {
 
   #open(): boolean {
     const segments = listSegments(this.#directory);
+    // Put back from a copy, or begun anew: what was read of it says nothing.
+    if (Number.isFinite(this.#epoch) && (segments.at(-1)?.epoch ?? Infinity) < this.#epoch) {
+      this.#epoch = -1;
+    }
     const rewound = segments.find(
       ({ epoch, first }) => epoch > this.#epoch && first <= this.#sequence,
     );

@@ -24,7 +24,9 @@ interface Segment extends SegmentName {
   readonly bytes: number;
   /** When it was last written to, ms since 1970. */
   readonly ended: number;
-  /** Only those of the last epoch are looked at; undefined: the header is torn. */
+  /** Whether it may need mending: none does that is older than one with a mark. */
+  readonly open: boolean;
+  /** Of an open one; undefined: its header is torn. */
   readonly scan: Scan | undefined;
 }
 
@@ -42,13 +44,19 @@ export interface Found {
 export function inspectJournal(directory: string): Found {
   const names = sortSegments(readdirSync(directory));
   const epoch = names.at(-1)?.epoch ?? 0;
-  const segments = names.map((name): Segment => {
-    const path = join(directory, name.name);
-    const { size, mtimeMs } = statSync(path);
-    const scan = name.epoch === epoch ? scanSegment(path) : undefined;
-    return { ...name, path, bytes: size, ended: mtimeMs, scan };
-  });
-  const newest = segments.findLast(({ scan }) => scan?.mark)?.scan ?? lastMarked(segments, epoch);
+  let newest: Scan | undefined;
+  const segments = names
+    .toReversed()
+    .map((name): Segment => {
+      const path = join(directory, name.name);
+      const { size, mtimeMs } = statSync(path);
+      const open = name.epoch === epoch && newest === undefined;
+      const scan = open ? scanSegment(path) : undefined;
+      if (scan?.mark) newest = scan;
+      return { ...name, path, bytes: size, ended: mtimeMs, open, scan };
+    })
+    .reverse();
+  newest ??= lastMarked(segments, epoch);
   const sequence = newest?.mark?.sequence ?? (names.at(-1)?.first ?? 1) - 1;
   return { epoch, segments, newest, sequence };
 }
@@ -88,15 +96,15 @@ export interface Mended {
 
 /** Cuts every segment back to its last mark, and drops those whose header is torn. */
 export function mendJournal(found: Found, standing: Standing | undefined): Mended {
-  const { epoch, segments } = found;
+  const { segments } = found;
   const wanted = Math.max(found.sequence, standing?.sequence ?? 0);
   const closed: Mended['closed'] = [];
   let sequence = found.sequence;
   const emptied: string[] = [];
   let cut = 0;
   for (const segment of segments) {
-    const { name, path, bytes, ended, scan } = segment;
-    if (segment.epoch < epoch) {
+    const { name, path, bytes, ended, open, scan } = segment;
+    if (!open) {
       closed.push({ name, bytes, ended });
       continue;
     }

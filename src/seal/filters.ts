@@ -160,7 +160,7 @@ export const FILTERS = {
   upper: new Map<Syscall, Rule>([
     ...allow('write', 'writev', 'inotify_init1', 'inotify_add_watch', 'inotify_rm_watch'),
     // What it writes to is open: no file can be made, so that it cannot fill the gate's disk.
-    ...allow('pwrite64', 'ftruncate'),
+    ...allow('pwrite64', 'ftruncate', 'fdatasync'),
     ...OPEN_READ_ONLY,
     ...DESCRIBE_SOCKET,
     ...RUNTIME,

@@ -36,7 +36,7 @@ export class Credentials {
     this.#upper = upper;
     this.#log = log;
     this.#tried = this.#seen = this.#look();
-    this.#loaded = this.#load(now);
+    this.#loaded = this.#load();
     this.#watchExpiry(now);
   }
 
@@ -72,7 +72,7 @@ export class Credentials {
     this.#tried = look;
     try {
       const before = this.#loaded;
-      this.#loaded = this.#load(now);
+      this.#loaded = this.#load();
       for (const fd of Object.values(before.files)) closeSync(fd);
       this.#refused = undefined;
       this.#log.info({ event: 'certificate' }, 'taking other certificates');
@@ -95,7 +95,7 @@ export class Credentials {
     return JSON.stringify(look);
   }
 
-  #load(now: number): Loaded {
+  #load(): Loaded {
     const { tls } = this.#upper;
     const files: Partial<Record<Part, number>> = {};
     try {
@@ -104,7 +104,7 @@ export class Credentials {
       files.key = openSecret(tls.key.field, tls.key.path);
       const { ca, cert, key } = files as Record<Part, number>;
       const texts = { ca: read(ca), cert: read(cert), key: read(key) };
-      return { files: { ca, cert, key }, expiry: checkTls(this.#upper, texts, now) };
+      return { files: { ca, cert, key }, expiry: checkTls(this.#upper, texts) };
     } catch (error) {
       for (const fd of Object.values(files)) closeSync(fd);
       throw error;

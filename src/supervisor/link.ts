@@ -17,6 +17,8 @@ import { receiveConnections, sendOrder } from './messages.js';
 const USEFUL = 2000;
 /** Between two starts of a worker, ms: a process that hands over dead connections must not cost more. */
 const GAP = 250;
+/** Between two orders to a worker to end, ms. */
+const RENEW_EVERY = 2000;
 /** A dialling process that died is started anew after this many ms. */
 const RESTART = 500;
 
@@ -84,7 +86,14 @@ export class Link {
 
   /** Has the connection made anew, in good order. */
   renew(): void {
-    this.#worker?.kill('SIGTERM');
+    const worker = this.#worker;
+    const ask = (): void => {
+      if (!worker || this.#worker !== worker) return;
+      worker.kill('SIGTERM');
+      // A process that has just been started does not hear it yet.
+      setTimeout(ask, RENEW_EVERY);
+    };
+    ask();
   }
 
   get processes(): Process[] {

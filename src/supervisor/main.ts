@@ -30,7 +30,7 @@ process.on('SIGHUP', () => running?.reload());
 
 try {
   const config = loadConfig(values.config ?? 'tidegate.yaml');
-  const relay = new Relay(config, checkFiles(config), log, logs);
+  const relay = new Relay(config, checkFiles(config, Date.now(), false), log, logs);
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
     if (stopping) return;

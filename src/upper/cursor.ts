@@ -3,6 +3,7 @@
  *
  * What was sent is noted before it is sent, so that a successor can say which sequences it resends.
  */
+import { fdatasync } from 'node:fs';
 import { type Lane, LANES } from '../journal/format.js';
 import { CURSOR_BYTES, Slots } from '../wire/slots.js';
 
@@ -46,7 +47,10 @@ export class Cursor {
     urgent: zeroProgress(),
   };
   readonly counts: Record<(typeof COUNTS)[number], number> = { stray: 0, discarded: 0 };
+  readonly #fd: number;
   readonly #slots: Slots;
+  #saves = 0;
+  #synced = 0;
   readonly #numbers = new Float64Array(LANES.length * FIELDS.length + COUNTS.length);
   readonly #bytes = new Uint8Array(this.#numbers.buffer);
 
@@ -55,6 +59,7 @@ export class Cursor {
    * @throws Error of the file system
    */
   constructor(fd: number) {
+    this.#fd = fd;
     this.#slots = new Slots(fd, CURSOR_BYTES);
     const { found } = this.#slots;
     if (found?.length !== this.#bytes.length) return;
@@ -74,6 +79,14 @@ export class Cursor {
     }
     for (const field of COUNTS) this.#numbers[at++] = this.counts[field];
     this.#slots.save(this.#bytes);
+    this.#saves++;
+  }
+
+  /** Makes what was saved durable, in the background: a power cut brings back what stood before. */
+  sync(): void {
+    if (this.#synced === this.#saves) return;
+    this.#synced = this.#saves;
+    fdatasync(this.#fd, () => undefined);
   }
 
   close(): void {

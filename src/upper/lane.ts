@@ -30,12 +30,17 @@ export class Lane {
 
   /** Reads on, when nothing of what was read is needed any more. @throws Error of the file system */
   look(): void {
-    if (this.#settled === this.#count) this.#load();
+    if (this.idle) this.#load();
   }
 
   /** Whether a record may be in the journal that cannot be read before others are settled. */
   get hidden(): boolean {
     return !this.ready && this.#settled < this.#count && this.#reader.hasMore;
+  }
+
+  /** Whether all that was read is done with. */
+  get idle(): boolean {
+    return this.#settled === this.#count;
   }
 
   /** Sequence of the last record that was delivered for sending. */

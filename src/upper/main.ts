@@ -31,6 +31,7 @@ const REST = 1;
 /** A look at the journal that no notice caused, ms. */
 const POLL = 250;
 const STATUS_EVERY = 250;
+const SYNC_EVERY = 1000;
 /** Told to stop, wait this many ms for what is outstanding. */
 const LAST_ANSWERS = 1500;
 /** Answers to nothing, before the server is taken for hostile. */
@@ -180,6 +181,7 @@ try {
   log.warn({ event: 'watch', err: error }, `no notices of the journal: a look every ${POLL} ms`);
 }
 setInterval(wake, POLL);
+setInterval(() => cursor.sync(), SYNC_EVERY);
 let ticked = performance.now();
 setInterval(() => {
   writeStatus(session.ready ? 'up' : 'connecting');

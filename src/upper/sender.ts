@@ -53,7 +53,7 @@ export class Sender {
   readonly #out = Buffer.allocUnsafe(OUT_BYTES + MAX_TEXT + 8);
   /** What has gone out and is not settled. */
   readonly #flight: Flight;
-  /** In order: the urgent record that waits, and since when. */
+  /** In order: the routine record that urgent ones wait for, and since when. */
   #held = -1;
   #heldSince = 0;
   /** SENDs that are owed an answer. */
@@ -171,16 +171,18 @@ export class Sender {
     if (urgent.ready) {
       const { after } = urgent;
       if (routine.ready) return routine.sequence <= after ? routine : urgent;
-      return routine.passed >= after || this.#waitedFor(urgent.sequence) ? urgent : undefined;
+      if (routine.passed >= after) return urgent;
+      // What is on its way is settled first: then it is seen whether more stands behind it.
+      return routine.idle && this.#waitedFor(after) ? urgent : undefined;
     }
     return routine.ready && !urgent.hidden ? routine : undefined;
   }
 
   /** What was to come first may have been lost in a power cut. */
-  #waitedFor(sequence: number): boolean {
+  #waitedFor(after: number): boolean {
     const now = performance.now();
-    if (this.#held !== sequence) {
-      this.#held = sequence;
+    if (this.#held !== after) {
+      this.#held = after;
       this.#heldSince = now;
     }
     return now - this.#heldSince > ORDER_PATIENCE;

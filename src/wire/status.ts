@@ -197,7 +197,7 @@ export interface LinkStatus {
 }
 
 /** Room for a status: 64 lowers, 64 uppers, 30 channels. */
-const STATUS_BYTES = 128 * 1024;
+const STATUS_BYTES = 256 * 1024;
 const STATUS = 'status';
 
 /** Opens, or makes, the status file of a directory for writing. */

@@ -133,7 +133,7 @@ await t.test('a file with the wrong content is refused where it is named', (t) =
     ],
     [
       { 'relay.pem': old.certificate, 'relay.key': old.key },
-      't.yaml:14:30: relay.pem expired on Jan 31 00:00:00 2020 GMT',
+      't.yaml:14:30: relay.pem expired on 2020-01-31T00:00:00.000Z',
     ],
     [{ 'policy.yaml': '' }, 'policy.yaml:1:1: the file is empty'],
     [
