@@ -13,7 +13,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { FD } from '../wire/fd.js';
 import type { RawHandle } from '../wire/handover.js';
-import { SETPRIV, withParent } from '../wire/parent.js';
+import { SETPRIV, whileParent, withParent } from '../wire/parent.js';
 import { architecture, explainFailure, findBubblewrap, findObstacle, isRoot } from './available.js';
 import { compileFilter } from './filters.js';
 import { Process } from './process.js';
@@ -170,7 +170,7 @@ export class Launcher {
     }
     if (!this.sealed) {
       const command = bounded(role, received(start, [...plainCommand(role), ...args]));
-      const [file, rest] = withParent(command, 'KILL');
+      const [file, rest] = withParent(whileParent(command), 'KILL');
       return new Process(this.#spawn([file, ...rest], stdio, dials), false);
     }
     const command = this.#command(start, this.#programs.get(role)!);
@@ -206,8 +206,10 @@ export class Launcher {
       [...program.mounts, ...mounts],
       { ...ENVIRONMENT, ...(dials ? DIALLING : {}) },
     );
-    const inner = bounded(role, received(start, sandbox));
-    return isRoot() ? dropTo(uid, gid, inner) : inner;
+    const inner = whileParent(bounded(role, received(start, sandbox)));
+    // A change of users would clear the signal.
+    const [file, rest] = withParent(inner, 'KILL');
+    return isRoot() ? dropTo(uid, gid, [file, ...rest]) : [file, ...rest];
   }
 
   /** One sandbox, to know that there can be any, and that its user can read the program. */

@@ -26,6 +26,7 @@ import type { Process } from '../seal/process.js';
 import type { Role } from '../seal/table.js';
 import { Credentials } from './credentials.js';
 import { openAll, openBoth, openOnce, upperFiles } from './handed.js';
+import { endHolders } from './leftovers.js';
 import { Link } from './link.js';
 import type { Logs } from './logs.js';
 import { Reload, Verdicts } from './reload.js';
@@ -34,6 +35,8 @@ import { readUsage } from './usage.js';
 const STATUS_EVERY = 500;
 /** Processes of a supervisor that was killed may hold what is theirs for this many ms. */
 const LOCK_PATIENCE = 5000;
+/** What holds on for longer than this, ms, is a sandbox that was being made, and is ended. */
+const HALF_MADE = 500;
 /** A gate that died is started anew after this many ms. */
 const GATE_RESTART = 250;
 /** Policies kept for a gate that cannot load newer ones. */
@@ -126,6 +129,9 @@ export class Relay {
           free = true;
         } catch (error) {
           if (Date.now() > deadline) throw error;
+          if (deadline - Date.now() < LOCK_PATIENCE - HALF_MADE) {
+            endHolders(join(state, directory, 'lock'));
+          }
         }
       }
     }

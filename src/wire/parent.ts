@@ -23,6 +23,14 @@ export function withParent(command: Command, signal: 'KILL' | 'TERM'): [string, 
 }
 
 /**
+ * A command line that is not run if this process is gone by then: the signal of its death may have come
+ * before it was asked for.
+ */
+export function whileParent(command: Command): [string, ...string[]] {
+  return ['/bin/sh', '-c', '[ "$PPID" = "$0" ] && exec "$@"', String(process.pid), ...command];
+}
+
+/**
  * The command line of a supervisor: ended in good order with its parent; as root, in a mount
  * namespace of its own, if that can be had, from which it makes sandboxes.
  */
