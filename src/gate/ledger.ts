@@ -3,13 +3,14 @@
  * leaf, marks.
  */
 import { type AuditLog, NO_AUDIT } from '../audit/audit.js';
-import { type Lane, LANES, laneOf } from '../journal/format.js';
+import { type Lane, LANES, laneOf, type Mark, type SegmentHeader } from '../journal/format.js';
 import { JournalWriter } from '../journal/writer.js';
 import type { GateSettings } from '../wire/settings.js';
 import { EMITTED, OUTCOMES, WITHHELD_INTERRUPTED } from '../policy/outcome.js';
 import type { ChannelStatus } from '../wire/status.js';
 import { adoptCounters, COUNTERS } from './counters.js';
 import { adoptOutcomes, describeOutcomes } from './outflow.js';
+import { type Account, Reserve } from './reserve.js';
 
 /** A last mark that is further ahead than this, ms, was made by a clock that was wrong. */
 export const MAX_BEHIND = 86_400_000;
@@ -41,7 +42,7 @@ export class Ledger {
   readonly lanes: readonly Lanes[] = [];
   /** One vector per source, continued from the last mark. */
   readonly counters: readonly Float64Array[];
-  /** The counters of record: as the last mark has them. */
+  /** The counters of record: as the last mark has them, or the reserve behind it. */
   readonly recorded: readonly Float64Array[];
   readonly recordedOutcomes: readonly Float64Array[];
   /** One vector per channel, continued from the last mark. */
@@ -56,10 +57,16 @@ export class Ledger {
   /** Urgent ones first, so that what is urgent is seen first, in the order of the channels. */
   readonly #journals: readonly JournalWriter[];
   readonly #sequences: Float64Array;
+  readonly #sources: readonly string[];
+  readonly #reserve: Reserve;
+  #reserved = 0;
+  /** The newest batch that stands. */
+  #standing = 0;
   readonly #audit: AuditLog;
   readonly #stalled: (error: Error) => void;
   #batch: number;
   #lastMark = 0;
+  #probed = 0;
   /** Of the latest mark: a clock that is set back is not forgotten by the next gate. */
   #time: number;
 
@@ -73,6 +80,8 @@ export class Ledger {
     this.#audit = audit;
     this.#stalled = stalled;
     this.#channels = settings.channels.map(({ name }) => name);
+    this.#sources = settings.sources;
+    this.#reserve = new Reserve(settings.directory);
     const places = placesOf(settings);
     const names = places.map(({ name }) => name);
     const found = places.map(({ directory }) => JournalWriter.inspect(directory));
@@ -125,14 +134,18 @@ export class Ledger {
       missing: mended.reduce((sum, { missing }) => sum + missing, 0),
     };
     this.#batch = mark?.batch ?? 0;
+    const reserved = this.#reserve.found;
+    const account = mark && reserved?.batch === mark.batch ? reserved : accountOf(mark, header);
     this.counters = settings.sources.map((source) => {
-      const vector = mark?.counters[header!.sources.indexOf(source)];
-      return vector ? adoptCounters(header!.counters, vector) : new Float64Array(COUNTERS.length);
+      const vector = account.counts[account.sources.indexOf(source)];
+      return vector
+        ? adoptCounters(account.counters, Float64Array.from(vector))
+        : new Float64Array(COUNTERS.length);
     });
     this.outcomes = this.#channels.map((channel) => {
-      const known = header?.outcomes ?? [];
-      const vector = mark?.outcomes[header?.channels?.indexOf(channel) ?? -1];
-      return adoptOutcomes(known, vector ?? new Float64Array(known.length));
+      const vector = account.sums[account.channels.indexOf(channel)] ?? [];
+      const known = vector.length > 0 ? account.outcomes : [];
+      return adoptOutcomes(known, Float64Array.from(vector));
     });
     this.recorded = this.counters.map((vector) => vector.slice());
     this.recordedOutcomes = this.outcomes.map((vector) => vector.slice());
@@ -144,6 +157,7 @@ export class Ledger {
     this.lastTime = Math.max(0, ...found.map((each) => each.newest?.mark?.time ?? 0));
     const now = Date.now();
     this.#time = this.lastTime - now < MAX_BEHIND ? this.lastTime : 0;
+    if (account !== reserved) this.#reserve.clear();
     this.#write(now, this.#journals);
   }
 
@@ -169,12 +183,41 @@ export class Ledger {
     if (marked.length === 0) return true;
     try {
       this.#write(now, marked);
-      this.failure = undefined;
+      // A mark that is written over, or a lane that has room of its own, says nothing of the rest.
+      const probed = now - this.#probed;
+      const again = probed >= COUNTER_MARK_EVERY || probed < 0;
+      if (this.failure !== undefined && again) this.#probe(now);
       return true;
     } catch (error) {
       this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
       for (const journal of this.#journals) this.#rollback(journal);
       return false;
+    }
+  }
+
+  /**
+   * Keeps the counters where the journals took no mark: after a failed commit, and what has become of
+   * its batch. Saved now and then; what cannot be saved either is told by the next mark.
+   *
+   * @param last of this gate: saved in any case
+   */
+  reserve(now: number, last = false): void {
+    const passed = now - this.#reserved;
+    if (!last && passed >= 0 && passed < COUNTER_MARK_EVERY) return;
+    this.#reserved = now;
+    try {
+      this.#reserve.save({
+        batch: this.#standing,
+        sources: this.#sources,
+        counters: COUNTERS,
+        counts: this.counters.map((vector) => [...vector]),
+        channels: this.#channels,
+        outcomes: OUTCOMES,
+        sums: this.outcomes.map((vector) => [...vector]),
+      });
+      this.#record();
+    } catch {
+      // The failure of the journals says it.
     }
   }
 
@@ -193,6 +236,7 @@ export class Ledger {
 
   close(): void {
     for (const journal of this.#journals) journal.close();
+    this.#reserve.close();
   }
 
   describe(): ChannelStatus[] {
@@ -229,9 +273,26 @@ export class Ledger {
         }
       }
     });
+    this.#standing = this.#batch;
+    this.#record();
+    if (marked === this.#journals) this.#lastMark = now;
+  }
+
+  #record(): void {
     this.counters.forEach((vector, i) => this.recorded[i]!.set(vector));
     this.outcomes.forEach((vector, i) => this.recordedOutcomes[i]!.set(vector));
-    if (marked === this.#journals) this.#lastMark = now;
+  }
+
+  /** After a failure: events go out again when all journals take them again. */
+  #probe(now: number): void {
+    this.#probed = now;
+    try {
+      for (const journal of this.#journals) journal.probe();
+      this.failure = undefined;
+    } catch (error) {
+      this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
+      for (const journal of this.#journals) this.#rollback(journal);
+    }
   }
 
   #rollback(journal: JournalWriter): void {
@@ -242,6 +303,19 @@ export class Ledger {
       this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
     }
   }
+}
+
+function accountOf(mark: Mark | undefined, header: SegmentHeader | undefined): Account {
+  const vectors = (from: readonly Float64Array[] = []): number[][] => from.map((each) => [...each]);
+  return {
+    batch: mark?.batch ?? 0,
+    sources: header?.sources ?? [],
+    counters: header?.counters ?? [],
+    counts: vectors(mark?.counters),
+    channels: header?.channels ?? [],
+    outcomes: header?.outcomes ?? [],
+    sums: vectors(mark?.outcomes),
+  };
 }
 
 function placesOf({ channels }: GateSettings): Place[] {

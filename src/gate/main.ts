@@ -7,8 +7,8 @@
  * NEVER       has a network, a credential of any server, or any input from above
  * ON FAILURE  nothing goes out: what cannot be journalled is counted as lost, with the reason
  */
-import { mkdirSync } from 'node:fs';
 import { NO_AUDIT } from '../audit/audit.js';
+import { steadyTime } from '../journal/writer.js';
 import { readDescriptor } from '../wire/descriptor.js';
 import { EXIT } from '../wire/exit.js';
 import { FrameReader } from '../wire/frame.js';
@@ -28,6 +28,8 @@ const SMALL_READ = 16 * 1024;
 const GATHER = 2;
 const STATUS_EVERY = 250;
 const EXPIRE_EVERY = 60_000;
+/** A clock that gains or loses more than this, ms, between two looks was set. */
+const STEP = 1000;
 /** A hostile valve's torn frames are said no more often than this, ms: other lines would be dropped. */
 const TORN_EVERY = 1000;
 
@@ -51,7 +53,6 @@ if (cut > 0) log.warn({ event: 'journal-cut', bytes: cut }, 'cut an unmarked tai
 if (adopted > 0) log.warn({ event: 'journal-adopted', records: adopted }, 'marked a durable batch');
 if (missing > 0) log.error({ event: 'journal-missing', records: missing }, 'records are not there');
 
-mkdirSync(settings.directory, { recursive: true });
 const report = new Report(settings.directory, settings.sources, ledger, intake, log);
 let timer: NodeJS.Timeout | undefined;
 
@@ -67,7 +68,10 @@ function commit(last = false): void {
   timer = undefined;
   const now = Date.now();
   if (ledger.commit(now, last)) intake.committed();
-  else intake.abandoned();
+  else {
+    intake.abandoned();
+    ledger.reserve(now, last);
+  }
   report.note(intake.closed ?? ledger.failure);
 }
 
@@ -110,7 +114,16 @@ function open(source: number): Promise<void> {
   });
 }
 
+let ahead = Date.now() - steadyTime();
+/** One line in the log per step of the machine's clock. */
+function watchClock(): void {
+  const by = Math.round(Date.now() - steadyTime() - ahead);
+  ahead += by;
+  if (Math.abs(by) >= STEP) log.warn({ event: 'clock-set', by }, 'the clock was set');
+}
+
 setInterval(() => {
+  watchClock();
   advance();
   commit();
   policies.takeChanged(Date.now(), (engine) => {
@@ -124,7 +137,7 @@ setInterval(() => {
 }, STATUS_EVERY);
 setInterval(() => {
   try {
-    ledger.expire(Date.now());
+    ledger.expire(steadyTime());
   } catch (error) {
     log.error({ event: 'expire', err: error }, 'cannot delete what is beyond its retention');
   }

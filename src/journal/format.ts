@@ -142,6 +142,11 @@ export function writeMark(bytes: Uint8Array, at: number, mark: Mark): number {
   return length;
 }
 
+/** Bytes of a mark with vectors of these counts and widths. */
+export function markLength(vectors: readonly (readonly [count: number, width: number])[]): number {
+  return vectors.reduce((sum, [count, width]) => sum + 4 + count * width * 8, VECTORS) + 4;
+}
+
 /** Writes how many vectors there are, how wide they are, and their numbers; returns the end. */
 function writeVectors(bytes: Uint8Array, at: number, vectors: readonly Float64Array[]): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset);

@@ -50,6 +50,10 @@ export class Spare {
     }
   }
 
+  get ready(): boolean {
+    return this.#ready;
+  }
+
   /** Gives it the name of a segment that is begun; false if there is none. */
   become(path: string): boolean {
     if (!this.#ready) return false;

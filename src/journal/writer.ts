@@ -24,6 +24,7 @@ import {
   formatHeader,
   type Lane,
   type Mark,
+  markLength,
   MAX_RECORD,
   RULE,
   sealRecord,
@@ -40,8 +41,18 @@ import { Spare } from './spare.js';
 
 /** A frame's worth of records, the shortest lines of all, comes on top of that. */
 const BUFFER_BYTES = 2 * BATCH_BYTES;
+/** Room that a probe takes. */
+const PROBE = Buffer.alloc(BATCH_BYTES);
 /** Segments that are filled faster than this, ms, are begun without room taken ahead. */
 const UNHURRIED = 2000;
+
+/**
+ * ms since 1970, by a clock that is never set: ages are counted by it, so that a step of the machine's
+ * clock deletes nothing.
+ */
+export function steadyTime(): number {
+  return performance.timeOrigin + performance.now();
+}
 
 export interface JournalOptions {
   readonly channel: string;
@@ -70,7 +81,7 @@ export interface JournalOptions {
 export class JournalWriter {
   /** What was done to the journal when it was opened. */
   readonly mended: Mended;
-  readonly buffer = Buffer.allocUnsafe(BUFFER_BYTES + MAX_BODY + URGENT_BODY + 4);
+  readonly buffer = Buffer.allocUnsafe(BUFFER_BYTES + MAX_BODY + URGENT_BODY + 4 + MAX_RECORD);
   readonly #kind: number;
   readonly #body: number;
   readonly #spare: Spare;
@@ -78,6 +89,10 @@ export class JournalWriter {
   readonly #options: JournalOptions;
   #epoch: number;
   readonly #mark = Buffer.alloc(MAX_RECORD);
+  /** The mark at the end as it stands, while another is being written over it. */
+  readonly #before = Buffer.alloc(MAX_RECORD);
+  /** It may have been written over in part. */
+  #torn = false;
   #closed: { name: string; bytes: number; ended: number }[] = [];
   #fd = -1;
   /** Where the mark at the end stands, if it commits no records; -1 otherwise. */
@@ -94,7 +109,9 @@ export class JournalWriter {
   /** The last mark commits records, and no batch has come since that would have made it durable. */
   #unsynced = false;
   /** Bytes of a mark. */
-  #marked = 0;
+  #marked: number;
+  /** Up to here the segment has taken its room of the disk. */
+  #room = 0;
   #sequence: number;
   #rules: readonly string[];
   /** The segment's header names other rules than those of the records to come. */
@@ -107,6 +124,12 @@ export class JournalWriter {
     this.#kind = urgent ? URGENT : EVENT;
     this.#body = urgent ? URGENT_BODY : BODY;
     this.#spare = new Spare(directory, options.segmentBytes);
+    const { sources, counters, channels = [], outcomes = [], journals = [] } = options;
+    this.#marked = markLength([
+      [sources.length, counters.length],
+      [channels.length, outcomes.length],
+      [1, journals.length],
+    ]);
     this.#rules = options.rules;
     this.#epoch = epoch;
     this.#sequence = mended.sequence;
@@ -202,14 +225,38 @@ export class JournalWriter {
    */
   flush(): void {
     const { segmentBytes } = this.#options;
+    this.#restoreMark();
     // A batch that would outgrow a segment's room begins the next one, whose room may be there.
     const full = this.#records > 0 && this.#committed + this.#filled + this.#marked > segmentBytes;
     if (this.#fd >= 0 && (full || this.#outdated)) this.#endSegment();
     if (this.#fd < 0) this.#beginSegment();
-    if (this.#filled === 0) return;
+    try {
+      this.#writeBatch();
+    } catch (error) {
+      const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+      if (!full || this.#records === 0 || !this.#spare.ready) throw error;
+      // The room that was taken ahead is for this.
+      this.#endSegment();
+      this.#beginSegment();
+      this.#writeBatch();
+    }
+  }
+
+  #writeBatch(): void {
+    // So that no mark is refused after another one stands: room for it comes with the records.
+    const end = this.#committed + this.#filled;
+    const inPlace = this.#filled === 0 && this.#idleMark >= 0;
+    const room = inPlace || end + this.#marked <= this.#room ? 0 : this.#marked;
+    this.buffer.fill(0, this.#filled, this.#filled + room);
+    if (this.#filled === 0) {
+      writeAll(this.#fd, this.buffer, room, end);
+      this.#room = Math.max(this.#room, end + room);
+      return;
+    }
     // What is used from now on takes its room, and a batch may be larger than a segment.
-    if (this.#records === 0) this.expire(Date.now());
-    writeAll(this.#fd, this.buffer, this.#filled, this.#committed);
+    if (this.#records === 0) this.expire(steadyTime());
+    writeAll(this.#fd, this.buffer, this.#filled + room, this.#committed);
+    this.#room = Math.max(this.#room, end + room);
     fdatasyncSync(this.#fd);
     this.#flushed = this.#filled;
   }
@@ -232,7 +279,10 @@ export class JournalWriter {
     // A mark without records takes the place of one like it: a quiet channel's journal stays.
     const idle = this.#pending === 0;
     const at = idle && this.#idleMark >= 0 ? this.#idleMark : this.#committed + this.#flushed;
+    this.#torn = at === this.#idleMark;
     writeAll(this.#fd, this.#mark, length, at);
+    this.#torn = false;
+    if (idle) this.#mark.copy(this.#before, 0, 0, length);
     this.#idleMark = idle ? at : -1;
     this.#unsynced = !idle;
     this.#records += this.#pending;
@@ -245,8 +295,25 @@ export class JournalWriter {
     const count = this.#pending;
     this.#sequence -= count;
     this.#filled = this.#flushed = this.#pending = 0;
-    if (this.#fd >= 0) ftruncateSync(this.#fd, this.#committed);
+    if (this.#fd < 0) return count;
+    this.#restoreMark();
+    this.#room = this.#committed;
+    ftruncateSync(this.#fd, this.#committed);
     return count;
+  }
+
+  /**
+   * Takes room as a batch would, and gives it back: whether the disk takes records again. None may be pending.
+   *
+   * @throws Error of the file system
+   */
+  probe(): void {
+    this.flush();
+    const length = Math.min(PROBE.length, this.#options.segmentBytes);
+    writeAll(this.#fd, PROBE, length, this.#committed);
+    fdatasyncSync(this.#fd);
+    this.#room = this.#committed;
+    ftruncateSync(this.#fd, this.#committed);
   }
 
   /** Makes the last mark durable, in the background: the next batch would do it, if one came. */
@@ -269,6 +336,7 @@ export class JournalWriter {
    * Deletes whole segments beyond the retained size or age, to a quarter of that age; never the one
    * that holds the last mark, and with it the counters of record.
    *
+   * @param now of steadyTime()
    * @throws Error of the file system
    */
   expire(now: number): void {
@@ -298,6 +366,13 @@ export class JournalWriter {
     this.#fd = -1;
   }
 
+  /** Whoever reads from the beginning stops at a torn mark: what it was must stand before more does. */
+  #restoreMark(): void {
+    if (!this.#torn || this.#fd < 0) return;
+    writeAll(this.#fd, this.#before, this.#marked, this.#idleMark);
+    this.#torn = false;
+  }
+
   #beginSegment(): void {
     const first = this.#sequence - this.#pending + 1;
     // A segment of marks alone is followed by one of the same sequence: never by itself, emptied.
@@ -317,9 +392,10 @@ export class JournalWriter {
     }
     this.#fd = fd;
     this.#outdated = false;
+    this.#room = prepared ? this.#options.segmentBytes : header.length;
     this.#name = name;
     this.#committed = header.length;
-    this.#begun = Date.now();
+    this.#begun = steadyTime();
     this.#opened = performance.now();
     if (this.#options.begun) this.#options.begun(this.#begun);
     else this.expire(this.#begun);
@@ -345,11 +421,12 @@ export class JournalWriter {
   }
 
   #endSegment(): void {
+    this.#restoreMark();
     ftruncateSync(this.#fd, this.#committed);
     fdatasyncSync(this.#fd);
     closeSync(this.#fd);
     this.#fd = -1;
-    this.#closed.push({ name: this.#name, bytes: this.#committed, ended: Date.now() });
+    this.#closed.push({ name: this.#name, bytes: this.#committed, ended: steadyTime() });
     this.#committed = 0;
     this.#idleMark = -1;
     this.#records = 0;

@@ -89,8 +89,13 @@ export class Credentials {
 
   #look(): string {
     const look = PARTS.map((part) => {
-      const found = statSync(this.#upper.tls[part].path, { throwIfNoEntry: false });
-      return found && [found.dev, found.ino, found.size, found.mtimeMs, found.ctimeMs];
+      try {
+        const found = statSync(this.#upper.tls[part].path);
+        return [found.dev, found.ino, found.size, found.mtimeMs, found.ctimeMs];
+      } catch (error) {
+        // Gone, or in a directory that is closed: what was read stays.
+        return (error as NodeJS.ErrnoException).code;
+      }
     });
     return JSON.stringify(look);
   }

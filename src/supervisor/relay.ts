@@ -70,6 +70,7 @@ export class Relay {
   #gate: Process | undefined;
   #gateStarts = 0;
   #gateFailure: string | undefined;
+  #statusFailure: string | undefined;
   #stopping = false;
 
   /** @throws Error of the file system, or if the state is in use: nothing has been started then */
@@ -409,8 +410,13 @@ export class Relay {
         uppers: this.#uppers.map((link) => link.describe()),
         processes: processes.map((known) => ({ ...known, ...readUsage(known.pid) })),
       });
+      this.#statusFailure = undefined;
     } catch (error) {
-      this.#log.debug({ err: error }, 'cannot write the status');
+      const { message } = error as Error;
+      if (message !== this.#statusFailure) {
+        this.#log.error({ event: 'status' }, `cannot write the status: ${message}`);
+      }
+      this.#statusFailure = message;
     }
   }
 }

@@ -10,6 +10,9 @@ import {
   writeSync,
 } from 'node:fs';
 
+/** Digits of the largest pid there can be (proc(5), pid_max). */
+const PID_WIDTH = 10;
+
 /**
  * Locks a file for as long as this process, or one that inherits the descriptor, lives.
  *
@@ -28,14 +31,22 @@ export function lockFile(path: string): number {
     stdio,
   });
   if (status !== 0) {
-    const holder = readFileSync(path, 'latin1').trim();
     closeSync(fd);
     if (error) throw new Error(`cannot lock ${path}: ${error.message}`);
+    const holder = readFileSync(path, 'latin1').trim();
     const who = /^\d+$/.test(holder) ? ` by pid ${holder}` : '';
     throw new Error(`the state directory is in use${who}: ${path}`);
   }
-  ftruncateSync(fd);
-  writeSync(fd, `${process.pid}\n`, 0);
+  try {
+    // In place of the one before, and as long: on a full disk, what is given back may not come again.
+    const line = `${process.pid}`.padEnd(PID_WIDTH);
+    writeSync(fd, `${line}\n`, 0);
+    ftruncateSync(fd, PID_WIDTH + 1);
+  } catch (error) {
+    // Or it would be held for ever by a process that does not know it.
+    closeSync(fd);
+    throw error;
+  }
   return fd;
 }
 

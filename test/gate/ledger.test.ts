@@ -176,8 +176,39 @@ await t.test('a batch that cannot be audited is not shown, and the next one goes
   t.end();
 });
 
+await t.test('what was lost while no mark could be written is not forgotten', (t) => {
+  let failing = false;
+  const world = new World(t.testdir(), {
+    append: () => {
+      if (failing) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    },
+  });
+  const valve = new Valve();
+  world.intake.take(valve.frame([line(10)]), 0);
+  t.ok(world.commit(LATER));
+  failing = true;
+  world.intake.take(valve.frame([line(10), line(10), line(99)]), 0);
+  t.notOk(world.commit(LATER + 1000));
+  world.ledger.reserve(LATER + 1000);
+  const known = { in: 4, permitted: 1, denied: 1, lost: { journal: 2 } };
+  const recorded = () => describeCounters(world.ledger.recorded[0]!);
+  t.match(recorded(), known, 'the status shows it meanwhile');
+  t.throws(() => world.restart(), 'a gate that cannot write does not start');
+  failing = false;
+  world.restart();
+  t.match(world.counters(0), known);
+  t.equal(imbalance(world.counters(0)), 0);
+  world.intake.take(valve.frame([line(10)]), 0);
+  t.ok(world.commit(LATER + 2000));
+  world.restart();
+  t.match(world.counters(0), { in: 5, permitted: 2, lost: { journal: 2 } }, 'marks are newer');
+  t.equal(world.journalled(0).length, 2);
+  world.close();
+  t.end();
+});
+
 await t.test('a full disk loses events with a reason, until it has room again', (t) => {
-  const disk = mountSmallDisk(t, 512);
+  const disk = mountSmallDisk(t, 1024);
   if (!disk) return;
   const world = new World(join(disk.directory, 'state'));
   const valve = new Valve();

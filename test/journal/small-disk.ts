@@ -39,7 +39,7 @@ export function mountSmallDisk(
   return {
     directory,
     fill: () => {
-      const fd = openSync(ballast, 'w');
+      const fd = openSync(ballast, 'a');
       try {
         for (;;) writeSync(fd, Buffer.alloc(4096));
       } catch {

@@ -55,7 +55,7 @@ export function compile(file: string): string {
 export function makeInstallation(
   t: Test,
   code: string,
-  roles: readonly Role[],
+  roles: readonly (Role | 'supervisor' | 'cli')[],
   notes: Readonly<Record<string, unknown>>,
 ): string {
   const root = join(t.testdir({}), 'installation');

@@ -19,6 +19,8 @@ export interface WorldOptions {
   readonly supervisor?: string;
   /** Put before the supervisor's command line. */
   readonly prefix?: readonly string[];
+  /** Hears every line of the log as well. */
+  readonly hear?: (line: LogLine) => void;
 }
 
 /** How long the relay may take to be quiet when nothing troubles it any more, ms. */
@@ -172,6 +174,7 @@ export class World {
   }
 
   #take(line: LogLine): void {
+    this.options.hear?.(line);
     if (line.event === 'resending') {
       const sink = this.sinks.find(({ channel }) => line.from === `upper ${UPPERS[channel]!}`);
       const urgent = line['lane'] === 'urgent';
