@@ -39,7 +39,7 @@ export function findObstacle(): string | undefined {
 
 /** What bubblewrap's last words mean, for whoever can change it. */
 export function explainFailure(words: string): string {
-  if (/failed to execute|ENOENT|EACCES/.test(words)) {
+  if (/failed to execute|exec: |ENOENT|EACCES/.test(words)) {
     return `bubblewrap does not start (${words}): apt-get install --reinstall bubblewrap`;
   }
   if (words.startsWith('setpriv')) {

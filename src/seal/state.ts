@@ -1,5 +1,5 @@
 /** The state directory: who owns which part of it, and what of it stands in whose sandbox. */
-import { chmodSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.js';
 import { gidOf, uidOf } from '../config/identity.js';
@@ -47,7 +47,10 @@ export class State {
     this.gate = make(gate, gate, 0o700, 'gate');
     this.#journals = config.channels.map(({ name }, i) => {
       // Its files are readable for whoever may enter it: the gate, and the channel's readers.
-      make(gate, gidOf(config, i), 0o750, 'journal', name, 'urgent');
+      // Later the gate's directory is not for this user to look into.
+      if (!existsSync(join(config.state, 'journal', name))) {
+        make(gate, gidOf(config, i), 0o750, 'journal', name, 'urgent');
+      }
       return make(gate, gidOf(config, i), 0o750, 'journal', name);
     });
     // An upper's files are handed to it open.
@@ -61,7 +64,7 @@ export class State {
 }
 
 /**
- * Gives a flat directory, and what is in it, to a user; a link is never followed. One that has the
+ * Gives a directory, and what is in it, to a user; a link is never followed. One that has the
  * right owner is left as it is: that takes no right but that to change owners.
  */
 function own(path: string, uid: number, gid: number, mode: number): void {
@@ -69,7 +72,11 @@ function own(path: string, uid: number, gid: number, mode: number): void {
   const { uid: owner, gid: group, mode: bits } = found;
   if (!found.isDirectory()) throw new Error(`${path} is not a directory`);
   if (owner === uid && group === gid && (bits & 0o7777) === mode) return;
-  for (const name of readdirSync(path)) lchownSync(join(path, name), uid, gid);
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    const inner = join(path, entry.name);
+    if (entry.isDirectory()) own(inner, uid, gid, lstatSync(inner).mode & 0o7777);
+    else lchownSync(inner, uid, gid);
+  }
   // While it is still this user's own.
   if ((bits & 0o7777) !== mode) chmodSync(path, mode);
   lchownSync(path, uid, gid);

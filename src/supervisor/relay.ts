@@ -1,6 +1,6 @@
 /** The relay as the supervisor sees it: pipes, one gate, and a link for each lower and each upper. */
 import { randomInt } from 'node:crypto';
-import { closeSync, mkdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Checked, scopeOfConfig } from '../config/check.js';
 import type { Config, LowerConfig, UpperConfig } from '../config/config.js';
@@ -120,22 +120,27 @@ export class Relay {
    */
   #awaitEarlier(): void {
     const { state, uppers } = this.#config;
-    const directories = ['gate', ...uppers.map(({ name }) => join('upper', name))];
-    const deadline = Date.now() + LOCK_PATIENCE;
-    for (const directory of directories) {
-      mkdirSync(join(state, directory), { recursive: true, mode: 0o700 });
+    const directories = uppers.map(({ name }) => join(state, 'upper', name));
+    for (const directory of directories) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const locks = [this.#gateLock, ...directories.map((directory) => join(directory, 'lock'))];
+    const started = Date.now();
+    for (const lock of locks) {
       for (let free = false; !free;) {
         try {
-          closeSync(lockFile(join(state, directory, 'lock')));
+          closeSync(lockFile(lock));
           free = true;
         } catch (error) {
-          if (Date.now() > deadline) throw error;
-          if (deadline - Date.now() < LOCK_PATIENCE - HALF_MADE) {
-            endHolders(join(state, directory, 'lock'));
-          }
+          const waited = Date.now() - started;
+          if (waited > LOCK_PATIENCE) throw error;
+          if (waited > HALF_MADE && existsSync(lock)) endHolders(lock);
         }
       }
     }
+  }
+
+  /** In a directory that no other process can write to. */
+  get #gateLock(): string {
+    return join(this.#config.state, 'supervisor', 'gate.lock');
   }
 
   start(): void {
@@ -271,7 +276,7 @@ export class Relay {
       })),
       directory: this.#confines.state.gate.path,
     };
-    const lock = lockFile(join(config.state, 'gate', 'lock'));
+    const lock = lockFile(this.#gateLock);
     const files: Record<number, number> = {
       [FD.settings]: this.#settingsFile('gate', { gate: settings }),
       [FD.policies]: this.#bundle.read,

@@ -45,7 +45,8 @@ await t.test('three real servers at once: every recorded event line arrives abov
   lowers.forEach((lower, i) => lower.backlog(lines[i]!.slice(0, 2).join('\r\n')));
   const relay = await startRelay(t, {
     lowers: KINDS.map((kind, i) => ({ name: kind, port: lowers[i]!.port })),
-    uppers: [{ name: 'portal', port: upper.port }],
+    // Most recorded events have priority 0.
+    uppers: [{ name: 'portal', port: upper.port, drain: 'in-order' }],
   });
   await Promise.all(lowers.map((lower) => lower.untilLoop()));
   lowers.forEach((lower, i) => lower.send(lines[i]!.slice(2).join('\r\n')));

@@ -107,7 +107,7 @@ export class Faults {
   /** Connections are closed by the kernel when the last valve is gone, the journals when the gate is. */
   async #untilGone(): Promise<void> {
     const deadline = Date.now() + 2000;
-    const lock = join(this.#world.state, 'gate', 'lock');
+    const lock = join(this.#world.state, 'supervisor', 'gate.lock');
     const alive = (): boolean =>
       this.#world.sources.some(({ watched }) => watched) || holderOf(lock) !== undefined;
     while (alive() && Date.now() < deadline) {
