@@ -63,10 +63,11 @@ export class Ledger {
   /** The newest batch that stands. */
   #standing = 0;
   readonly #audit: AuditLog;
-  readonly #stalled: (error: Error) => void;
+  readonly #stalled: (error: Error, tries: number) => void;
   #batch: number;
   #lastMark = 0;
   #probed = 0;
+  #preparing = false;
   /** Of the latest mark: a clock that is set back is not forgotten by the next gate. */
   #time: number;
 
@@ -75,7 +76,7 @@ export class Ledger {
     settings: GateSettings,
     rules: readonly string[],
     audit: AuditLog = NO_AUDIT,
-    stalled: (error: Error) => void = () => undefined,
+    stalled: (error: Error, tries: number) => void = () => undefined,
   ) {
     this.#audit = audit;
     this.#stalled = stalled;
@@ -114,7 +115,9 @@ export class Ledger {
           segmentBytes: Math.min(SEGMENT_BYTES, Math.floor(own / SEGMENTS)),
           retain: { size: () => Math.max(own, size - others()), age },
           begun: (now) => {
-            for (const each of Object.values(this.lanes[channel] ?? {})) each.expire(now);
+            for (const each of Object.values(this.lanes[channel] ?? {})) {
+              each.deleteExpired(now);
+            }
           },
         },
         found[i],
@@ -228,10 +231,15 @@ export class Ledger {
 
   /** Between batches: makes durable what is seen, and takes room ahead for what is to come. */
   tend(now: number): void {
-    for (const journal of this.#journals) {
-      journal.syncMark();
-      journal.prepare(now);
-    }
+    for (const journal of this.#journals) journal.syncMark();
+    if (!this.#preparing) void this.#prepare(now);
+  }
+
+  /** One after the other: each looks at what the one before has left of the disk. */
+  async #prepare(now: number): Promise<void> {
+    this.#preparing = true;
+    for (const journal of this.#journals) await journal.prepare(now);
+    this.#preparing = false;
   }
 
   close(): void {
@@ -268,7 +276,7 @@ export class Ledger {
           return;
         } catch (error) {
           if (i === 0) throw error;
-          if (tries === 0) this.#stalled(error as Error);
+          this.#stalled(error as Error, tries);
           Atomics.wait(PAUSE, 0, 0, MARK_RETRY);
         }
       }

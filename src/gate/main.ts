@@ -27,6 +27,8 @@ const SMALL_READ = 16 * 1024;
 /** A saturated pipe's reads are gathered for this many ms: one fdatasync for several. */
 const GATHER = 2;
 const STATUS_EVERY = 250;
+/** Of a mark, ten a second, before the gate is begun anew. */
+const MOST_TRIES = 50;
 const EXPIRE_EVERY = 60_000;
 /** A clock that gains or loses more than this, ms, between two looks was set. */
 const STEP = 1000;
@@ -42,9 +44,13 @@ const scope = {
   channels: settings.channels.map(({ name }) => name),
 };
 const policies = new Policies(FD.policies, scope, log);
-const ledger = new Ledger(settings, policies.first.ruleNames, NO_AUDIT, (error) =>
-  log.error({ event: 'stalled', err: error }, 'a commit mark is tried again and again'),
-);
+const ledger = new Ledger(settings, policies.first.ruleNames, NO_AUDIT, (error, tries) => {
+  if (tries === 0) log.error({ event: 'stalled', err: error }, 'a commit mark is tried again');
+  if (tries < MOST_TRIES) return;
+  // The next gate gives the batch its marks: one of them stands.
+  log.fatal({ event: 'failure', err: error }, 'a commit mark cannot be written');
+  process.exit(EXIT.failure);
+});
 const outflow = new Outflow(ledger.lanes, ledger.outcomes);
 const intake = new Intake(policies.first, outflow, ledger.counters, commit);
 policies.resumeClock(ledger.lastTime, Date.now());

@@ -74,7 +74,7 @@ export interface JournalOptions {
    * depend on what another journal takes.
    */
   readonly retain: { readonly size: number | (() => number); readonly age: number };
-  /** Called when a segment has been begun, instead of `expire`. */
+  /** Called when a segment has been begun, instead of `deleteExpired`. */
   readonly begun?: (now: number) => void;
 }
 
@@ -254,7 +254,7 @@ export class JournalWriter {
       return;
     }
     // What is used from now on takes its room, and a batch may be larger than a segment.
-    if (this.#records === 0) this.expire(steadyTime());
+    if (this.#records === 0) this.deleteExpired(steadyTime());
     writeAll(this.#fd, this.buffer, this.#filled + room, this.#committed);
     this.#room = Math.max(this.#room, end + room);
     fdatasyncSync(this.#fd);
@@ -294,9 +294,12 @@ export class JournalWriter {
   rollback(): number {
     const count = this.#pending;
     this.#sequence -= count;
+    const touched = count > 0 || this.#filled > 0;
     this.#filled = this.#flushed = this.#pending = 0;
     if (this.#fd < 0) return count;
     this.#restoreMark();
+    // The room of a journal that has taken nothing stays.
+    if (!touched) return count;
     this.#room = this.#committed;
     ftruncateSync(this.#fd, this.#committed);
     return count;
@@ -328,8 +331,8 @@ export class JournalWriter {
    *
    * @param now of performance.now()
    */
-  prepare(now: number): void {
-    if (this.#records > 0 && now - this.#opened > UNHURRIED) void this.#spare.prepare(now);
+  async prepare(now: number): Promise<void> {
+    if (this.#records > 0 && now - this.#opened > UNHURRIED) await this.#spare.prepare(now);
   }
 
   /**
@@ -340,10 +343,16 @@ export class JournalWriter {
    * @throws Error of the file system
    */
   expire(now: number): void {
-    const { age, size } = this.#options.retain;
-    const most = typeof size === 'number' ? size : size();
+    const { age } = this.#options.retain;
     // So that its events can be deleted when their time has come, though no others follow.
     if (this.#records > 0 && this.#pending === 0 && now - this.#begun > age / 4) this.#endSegment();
+    this.deleteExpired(now);
+  }
+
+  /** The same, but that no segment is ended: in the middle of a batch of several journals. */
+  deleteExpired(now: number): void {
+    const { age, size } = this.#options.retain;
+    const most = typeof size === 'number' ? size : size();
     const kept = this.#records > 0 || this.#idleMark >= 0 ? 0 : 1;
     for (; this.#closed.length > kept; this.#closed.shift()) {
       const oldest = this.#closed[0]!;
@@ -398,7 +407,7 @@ export class JournalWriter {
     this.#begun = steadyTime();
     this.#opened = performance.now();
     if (this.#options.begun) this.#options.begun(this.#begun);
-    else this.expire(this.#begun);
+    else this.deleteExpired(this.#begun);
   }
 
   #header(first: number, rules: readonly string[]): Buffer {
