@@ -62,6 +62,8 @@ await t.test('the supervisor: what dies cannot be started until it has some agai
     await scene.world.until(failed, 'it is said');
     await new Promise((resolve) => setTimeout(resolve, 1500));
     t.notOk(scene.world.relay.over, 'the supervisor lives');
+    // A connection for which no valve can be started is read by nobody.
+    for (const source of scene.world.sources) source.disturb();
     limit(pid, PLENTY);
     await scene.world.until(() => scene.world.well, `all is up again after the ${role}`);
     await scene.untilFlow(`after the ${role}`);
