@@ -25,7 +25,7 @@ const entries = Array.from({ length: 2000 }, (_, i) => numbered(i));
 
 /** Has the room for the next segment taken, as if this one had been filled slowly. */
 async function prepare(writer: JournalWriter, directory: string): Promise<void> {
-  writer.prepare(performance.now() + 1e6);
+  await writer.prepare(performance.now() + 1e6);
   const path = join(directory, 'next');
   for (let i = 0; i < 1000; i++) {
     if (existsSync(path) && statSync(path).size === SEGMENT) break;
@@ -98,11 +98,11 @@ await t.test(
   async (t) => {
     const directory = t.testdir({});
     const writer = openWriter(directory, { segmentBytes: SEGMENT });
-    writer.prepare(performance.now() + 1e6);
+    await writer.prepare(performance.now() + 1e6);
     await sleep(50);
     t.notOk(existsSync(join(directory, 'next')), 'no record yet');
     write(writer, entries.slice(0, 5));
-    writer.prepare(performance.now());
+    await writer.prepare(performance.now());
     await sleep(50);
     t.notOk(existsSync(join(directory, 'next')), 'just begun');
     await prepare(writer, directory);

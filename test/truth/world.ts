@@ -182,7 +182,9 @@ export class World {
       return;
     }
     if (line.level === 'info' && line.event !== undefined) return;
-    if (line.level === 'fatal') this.fatal = [...this.fatal, line].slice(-KEPT);
+    // A gate cannot begin on a full disk, and is tried again.
+    const full = line.event === 'failure' && line.msg.startsWith('ENOSPC');
+    if (line.level === 'fatal' && !full) this.fatal = [...this.fatal, line].slice(-KEPT);
     this.log.push(line);
     if (this.log.length > KEPT) this.log.shift();
   }
