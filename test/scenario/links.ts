@@ -150,6 +150,7 @@ export async function checkSums(
     () => Object.entries(arrived).every(([name, n]) => relay.gate()!.sources[name]!.permitted >= n),
     'the status says so',
   );
+  await relay.until(() => uppers.every((name) => pendingOf(relay, name) === 0), 'all is settled');
   const { sources, channels } = relay.gate()!;
   for (const [name, count] of Object.entries(arrived)) {
     const one = sources[name]!;
