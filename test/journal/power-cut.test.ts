@@ -357,7 +357,7 @@ await t.test('after any kill, after any power cut, there is one truth', async (t
         total[name] += history.seen[name];
       }
     }),
-    { numRuns: Number(process.env['TIDEGATE_CRASHES'] ?? 250) },
+    { numRuns: Number(process.env['TIDEGATE_CRASHES'] ?? 120) },
   );
   for (const [what, count] of Object.entries(total)) t.ok(count > 10, `${what}: ${count}`);
 });

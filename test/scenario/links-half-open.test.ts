@@ -12,7 +12,7 @@ import { startRelay } from './relay.js';
 
 const WINDOW = 16;
 /** How long packets are dropped, ms: shorter than it takes to notice, as long, and longer. */
-const CUTS = [3000, 8000, 13_000];
+const CUTS = [3000, 13_000];
 /** Between two links' returns, ms: starting processes of many at once would be measured. */
 const APART = 400;
 const LOWERS = ['connecting', 'login', 'stream', 'idle'] as const;

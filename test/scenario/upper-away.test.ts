@@ -5,7 +5,7 @@ import { FakeUpper } from '../fake/upper.js';
 import { type RunningRelay, startRelay } from './relay.js';
 
 /** An hour at 5,000 a second is 18 million: TIDEGATE_AWAY says how many. */
-const COUNT = Number(process.env['TIDEGATE_AWAY'] ?? 400_000);
+const COUNT = Number(process.env['TIDEGATE_AWAY'] ?? 200_000);
 /** Every so many-th event is of the highest priority. */
 const URGENT_EVERY = 50;
 const PIECE = 10_000;
