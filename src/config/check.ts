@@ -9,7 +9,7 @@ import type { PolicyText } from '../wire/bundle.js';
 import type { Config, FileReference } from './config.js';
 import { readText } from './text.js';
 import { isPassword, openSecret, readSecret, secretPath } from './secret.js';
-import { checkTls } from './tls.js';
+import { checkExpiry, checkTls } from './tls.js';
 
 export interface Checked {
   readonly policies: readonly PolicyText[];
@@ -91,10 +91,8 @@ export function checkFiles(config: Config, now: number = Date.now(), strict = tr
     const { ca, cert, key } = upper.tls;
     const secret = readSecret(openSecret(key.field, key.path));
     const texts = { ca: readFile(ca), cert: readFile(cert), key: secret };
-    const expires = checkTls(upper, texts).cert;
-    if (strict && expires <= now) {
-      throw cert.field.error(`${cert.path} expired on ${new Date(expires).toISOString()}`);
-    }
+    const expiry = checkTls(upper, texts);
+    if (strict) checkExpiry(upper, expiry, now);
   }
   const policies = readPolicies(config);
   const parsed = policies.map(({ file, text }) => parsePolicy(text, file));

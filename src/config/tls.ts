@@ -48,3 +48,9 @@ export function checkTls({ tls }: UpperConfig, texts: TlsTexts): Expiry {
   }
   return { ca: Date.parse(ca.validTo), cert: Date.parse(cert.validTo) };
 }
+
+/** @throws DocumentError if the relay's own certificate has expired */
+export function checkExpiry({ tls }: UpperConfig, { cert }: Expiry, now: number): void {
+  if (cert > now) return;
+  throw tls.cert.field.error(`${tls.cert.path} expired on ${new Date(cert).toISOString()}`);
+}

@@ -42,10 +42,8 @@ export const COUNTERS = [
 
 export type Counter = (typeof COUNTERS)[number];
 
-const INDEX = new Map<string, number>(COUNTERS.map((name, i) => [name, i]));
-
 function indexOf(name: Counter): number {
-  return INDEX.get(name)!;
+  return COUNTERS.indexOf(name);
 }
 
 export const GENERATION = indexOf('generation');
@@ -92,12 +90,15 @@ export function describeCounters(vector: Float64Array): SourceStatus {
   };
 }
 
-/** Takes over a vector that was written with other names, or in another order. */
+/** Takes over a vector that was written with other names than `own`, or in another order. */
+export function adoptVector(
+  own: readonly string[],
+  names: readonly string[],
+  vector: Float64Array,
+): Float64Array {
+  return Float64Array.from(own, (name) => vector[names.indexOf(name)] ?? 0);
+}
+
 export function adoptCounters(names: readonly string[], vector: Float64Array): Float64Array {
-  const adopted = new Float64Array(COUNTERS.length);
-  names.forEach((name, i) => {
-    const index = INDEX.get(name);
-    if (index !== undefined) adopted[index] = vector[i]!;
-  });
-  return adopted;
+  return adoptVector(COUNTERS, names, vector);
 }

@@ -3,7 +3,14 @@
  * leaf, marks.
  */
 import { type AuditLog, NO_AUDIT } from '../audit/audit.js';
-import { type Lane, LANES, laneOf, type Mark, type SegmentHeader } from '../journal/format.js';
+import {
+  type Lane,
+  LANES,
+  laneOf,
+  type Mark,
+  MAX_BEHIND,
+  type SegmentHeader,
+} from '../journal/format.js';
 import { JournalWriter } from '../journal/writer.js';
 import type { GateSettings } from '../wire/settings.js';
 import { EMITTED, OUTCOMES, WITHHELD_INTERRUPTED } from '../policy/outcome.js';
@@ -11,9 +18,6 @@ import type { ChannelStatus } from '../wire/status.js';
 import { adoptCounters, COUNTERS } from './counters.js';
 import { adoptOutcomes, describeOutcomes } from './outflow.js';
 import { type Account, Reserve } from './reserve.js';
-
-/** A last mark that is further ahead than this, ms, was made by a clock that was wrong. */
-export const MAX_BEHIND = 86_400_000;
 
 const SEGMENT_BYTES = 16 * 2 ** 20;
 /** Of what a channel may retain, a lane's own part; what the other does not use comes on top. */

@@ -9,6 +9,7 @@ import {
   WITHHELD_INTERRUPTED,
 } from '../policy/outcome.js';
 import type { ChannelStatus } from '../wire/status.js';
+import { adoptVector } from './counters.js';
 import type { Lanes } from './ledger.js';
 
 export class Outflow implements Sink {
@@ -91,11 +92,7 @@ export class Outflow implements Sink {
 
 /** A vector of OUTCOMES that was written with other names, taken over by a new gate. */
 export function adoptOutcomes(names: readonly string[], vector: Float64Array): Float64Array {
-  const adopted = new Float64Array(OUTCOMES.length);
-  names.forEach((name, i) => {
-    const index = (OUTCOMES as readonly string[]).indexOf(name);
-    if (index >= 0) adopted[index] = vector[i]!;
-  });
+  const adopted = adoptVector(OUTCOMES, names, vector);
   // The windows that were open ended with the gate that held them.
   adopted[WITHHELD_INTERRUPTED]! += adopted[OPEN]!;
   adopted[OPEN] = 0;

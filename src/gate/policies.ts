@@ -6,7 +6,7 @@ import { parsePolicy } from '../policy/parse.js';
 import { Budget } from '../policy/streams.js';
 import { type Bundle, digestOf, readBundles, readMark } from '../wire/bundle.js';
 import { hmacOf } from '../wire/hmac.js';
-import { MAX_BEHIND } from './ledger.js';
+import { MAX_BEHIND } from '../journal/format.js';
 import type { Logger } from '../wire/log.js';
 import type { PolicyStatus } from '../wire/status.js';
 

@@ -46,6 +46,9 @@ export const VECTORS = 32; // sources, channels, journals: u16 count, u16 width,
 
 const TWO32 = 0x1_0000_0000;
 
+/** A last mark that is further ahead than this, ms, was made by a clock that was wrong. */
+export const MAX_BEHIND = 86_400_000;
+
 /** A batch that has grown to this is committed before another frame is taken. */
 export const BATCH_BYTES = 512 * 1024;
 

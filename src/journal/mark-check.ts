@@ -1,9 +1,6 @@
 /** Checks the marks of a lane against those before them: they go forward, and their sums hold. */
-import type { Mark, SegmentHeader } from './format.js';
+import { type Mark, MAX_BEHIND, type SegmentHeader } from './format.js';
 import { Sums } from './sums.js';
-
-/** As the gate: a last mark that is further ahead, ms, was made by a clock that was wrong. */
-const MAX_BEHIND = 86_400_000;
 
 export class MarkCheck {
   /** Of the last mark. */

@@ -3,8 +3,11 @@
  * and holds what it was given, locks among it.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readStat } from './usage.js';
 
 const SUPERVISOR = 'supervisor/main.js';
+/** Of readStat: the parent's pid. */
+const PARENT = 1;
 
 /** Ends whoever has a file open and belongs to no supervisor that lives; returns how many. */
 export function endHolders(path: string): number {
@@ -39,9 +42,7 @@ function isSupervised(pid: number): boolean {
   try {
     for (let at = pid; at > 1;) {
       if (readFileSync(`/proc/${at}/cmdline`, 'latin1').includes(SUPERVISOR)) return true;
-      const stat = readFileSync(`/proc/${at}/stat`, 'latin1');
-      // The second field is the name in parentheses, which may hold anything.
-      at = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+      at = Number(readStat(at)[PARENT]);
     }
     return false;
   } catch {

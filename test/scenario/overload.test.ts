@@ -8,7 +8,7 @@ import t from 'tap';
 import { FakeLower } from '../fake/lower.js';
 import { FakeUpper } from '../fake/upper.js';
 import { sum } from '../../src/wire/status.js';
-import { numberOf, startRelay } from './relay.js';
+import { mixedEvents, numberOf, startRelay } from './relay.js';
 
 const SECONDS = Number(process.env['TIDEGATE_OVERLOAD'] ?? 8);
 /** One event of so many has priority 0. */
@@ -22,17 +22,7 @@ const SHARE = 0.1;
 const MEBIBYTE = 2 ** 20;
 const MAX_MEMORY = 120 * MEBIBYTE;
 
-const GUID = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:0A';
-
-/** Numbered by their timestamps. */
-function lines(first: number, count: number): Buffer {
-  let text = '';
-  for (let n = first; n < first + count; n++) {
-    const head = n % URGENT_EVERY === 0 ? 0 : 96;
-    text += `${head},10,6,3,2026-11-22T08:00:00Z,${n},${GUID},0x8A,${n % 256}\r\n`;
-  }
-  return Buffer.from(text);
-}
+const lines = (first: number, count: number): Buffer => mixedEvents(first, count, URGENT_EVERY);
 
 await t.test(`a flood of ${SECONDS} s`, async (t) => {
   const lower = await FakeLower.start({ kind: 'vscpd-15' });

@@ -40,13 +40,21 @@ rules:
 
 const GUID = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:0A';
 
+/** An event, numbered by its timestamp. */
+const eventLine = (n: number, head: number): string =>
+  `${head},10,6,3,2026-11-22T08:00:00Z,${n},${GUID},0x8A,${n % 256}`;
+
 /** Lines of events, numbered by their timestamps from `first` to `last`, for FakeLower's send(). */
 export function numberedEvents(first: number, last: number): string {
-  const lines: string[] = [];
-  for (let n = first; n <= last; n++) {
-    lines.push(`96,10,6,3,2026-11-22T08:00:00Z,${n},${GUID},0x8A,${n % 256}`);
-  }
-  return lines.join('\r\n');
+  return Array.from({ length: last - first + 1 }, (_, i) => eventLine(first + i, 96)).join('\r\n');
+}
+
+/** The same as bytes, `count` of them, where every so many-th event has priority 0. */
+export function mixedEvents(first: number, count: number, urgentEvery: number): Buffer {
+  const lines = Array.from({ length: count }, (_, i) => {
+    return `${eventLine(first + i, (first + i) % urgentEvery === 0 ? 0 : 96)}\r\n`;
+  });
+  return Buffer.from(lines.join(''));
 }
 
 /** The number of such an event in the argument of a SEND. */

@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { FakeLower } from '../fake/lower.js';
 import { FakeUpper } from '../fake/upper.js';
-import { type RunningRelay, startRelay } from './relay.js';
+import { mixedEvents, type RunningRelay, startRelay } from './relay.js';
 
 /** An hour at 5,000 a second is 18 million: TIDEGATE_AWAY says how many. */
 const COUNT = Number(process.env['TIDEGATE_AWAY'] ?? 200_000);
@@ -15,17 +15,7 @@ const MEBIBYTE = 2 ** 20;
 /** What a process may grow by between a fifth of the flood and its end. */
 const FLAT = 48 * MEBIBYTE;
 
-const GUID = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:0A';
-
-/** Numbered by their timestamps. */
-function lines(first: number, count: number): Buffer {
-  let text = '';
-  for (let n = first; n < first + count; n++) {
-    const head = n % URGENT_EVERY === 0 ? 0 : 96;
-    text += `${head},10,6,3,2026-11-22T08:00:00Z,${n},${GUID},0x8A,${n % 256}\r\n`;
-  }
-  return Buffer.from(text);
-}
+const lines = (first: number, count: number): Buffer => mixedEvents(first, count, URGENT_EVERY);
 
 async function flood(
   relay: RunningRelay,
