@@ -90,7 +90,8 @@ export function parseVerifier(line: string): Verifier {
   const raw = bytes.subarray(1);
   const key = createPublicKey({ key: Buffer.concat([SPKI, raw]), format: 'der', type: 'spki' });
   const verifier = verifierOf(name, key);
-  if (verifier.id !== id) throw new NoteError(`the public key of ${name} does not fit its id ${id}`);
+  if (verifier.id !== id)
+    throw new NoteError(`the public key of ${name} does not fit its id ${id}`);
   return verifier;
 }
 
@@ -158,7 +159,10 @@ function parseSignature(line: string): Signature {
  *
  * @throws NoteError if a signature by one of these keys is wrong
  */
-export function verifySignatures({ text, signatures }: Note, keys: readonly Verifier[]): Verifier[] {
+export function verifySignatures(
+  { text, signatures }: Note,
+  keys: readonly Verifier[],
+): Verifier[] {
   const data = Buffer.from(text);
   const signed = new Set<Verifier>();
   for (const { name, id, bytes } of signatures) {
@@ -174,7 +178,10 @@ export function verifySignatures({ text, signatures }: Note, keys: readonly Veri
 }
 
 /** @throws NoteError if none of the keys has signed, or a signature of theirs is wrong */
-export function openNote(note: string, keys: readonly Verifier[]): { text: string; by: Verifier[] } {
+export function openNote(
+  note: string,
+  keys: readonly Verifier[],
+): { text: string; by: Verifier[] } {
   const parsed = parseNote(note);
   const by = verifySignatures(parsed, keys);
   if (by.length === 0) {
