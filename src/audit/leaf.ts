@@ -52,7 +52,6 @@ export interface Start {
   /** The run before; undefined: the log begins here. */
   readonly previous?: { readonly boot: string; readonly start: number; readonly ended: boolean };
   readonly relay: string;
-  readonly version: string;
   /** The log's public key, as a line (C2SP signed-note). */
   readonly key: string;
   readonly sources: readonly string[];
@@ -90,7 +89,7 @@ export interface Activation {
     readonly expires?: string;
     readonly sha256: string;
   }[];
-  /** Names that rule numbers stand for. */
+  /** Names that rule numbers stand for; beyond some 32 KiB of names, the first of them. */
   readonly rules: readonly string[];
   readonly signers: readonly { readonly name: string; readonly id: string }[];
   /** The note that was signed. */

@@ -36,6 +36,11 @@ export class Edge {
     return this.#size;
   }
 
+  /** From left to right. */
+  get roots(): readonly Uint8Array[] {
+    return this.#roots;
+  }
+
   /** Adds a leaf's hash; or a full subtree's, where all are of one size. */
   add(hash: Uint8Array): void {
     let top = hash;

@@ -1,6 +1,8 @@
 /** Everything that must be right before a relay starts, beyond the syntax of its configuration. */
+import { createPrivateKey } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { PEM, rawKey } from '../note/note.js';
 import { type Compiled, compilePolicies, type Scope } from '../policy/compile.js';
 import { parsePolicy } from '../policy/parse.js';
 import { keyPath } from '../policy/policy.js';
@@ -31,6 +33,21 @@ function readFile({ field, path }: FileReference): string {
 function checkPassword({ field, path }: FileReference): void {
   if (!isPassword(readSecret(openSecret(field, path)))) {
     throw field.error(`${path} must hold one line of text: the password, 256 bytes at most`);
+  }
+}
+
+function checkAuditKey({ audit: { key } }: Config): void {
+  if (!key) return;
+  const way = '(umask 077; openssl genpkey -algorithm ed25519 -out FILE)';
+  const pems = readSecret(openSecret(key.field, key.path)).match(PEM) ?? [];
+  if (pems.length === 0)
+    throw key.field.error(`${key.path} holds no private key; make one: ${way}`);
+  for (const pem of pems) {
+    try {
+      rawKey(createPrivateKey(pem));
+    } catch (error) {
+      throw key.field.error(`${key.path}: ${(error as Error).message}; make one: ${way}`);
+    }
   }
 }
 
@@ -94,6 +111,7 @@ export function checkFiles(config: Config, now: number = Date.now(), strict = tr
     const expiry = checkTls(upper, texts);
     if (strict) checkExpiry(upper, expiry, now);
   }
+  checkAuditKey(config);
   const policies = readPolicies(config);
   const parsed = policies.map(({ file, text }) => parsePolicy(text, file));
   const compiled = compilePolicies(parsed, scopeOfConfig(config), now);

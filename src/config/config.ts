@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { type Field, parseDocument } from '../document/document.js';
 import { didYouMean } from '../document/nearest.js';
 import { formatGuid } from '../event/guid.js';
+import { isName } from '../note/note.js';
 import { parseQuad } from '../policy/guids.js';
 import { MAX_CHANNELS } from '../policy/compile.js';
 import { FIRST_IDENTITY, IDENTITIES } from './identity.js';
@@ -13,6 +14,8 @@ import { readText } from './text.js';
 export const MAX_LOWERS = 64;
 export const MAX_UPPERS = 64;
 export const MAX_WINDOW = 100_000;
+/** A beacon carries it. */
+export const MAX_RELAY = 63;
 const MIN_RETAIN = 4 * 2 ** 20;
 
 /** A file that the configuration names, with the place to complain about. */
@@ -67,6 +70,14 @@ export interface UpperConfig {
 /** Whether a relay that cannot be sealed starts all the same. */
 export type Seal = 'required' | 'preferred';
 
+/** The log of decisions. */
+export interface AuditConfig {
+  /** The relay's name there; undefined: the one that the log has, or the machine's. */
+  readonly relay: string | undefined;
+  /** Private keys, PEM; undefined: one that is made at the first start. */
+  readonly key: FileReference | undefined;
+}
+
 export interface Config {
   readonly file: string;
   readonly state: string;
@@ -77,6 +88,7 @@ export interface Config {
   readonly policies: readonly FileReference[];
   readonly channels: readonly ChannelConfig[];
   readonly uppers: readonly UpperConfig[];
+  readonly audit: AuditConfig;
 }
 
 interface Surroundings {
@@ -109,6 +121,7 @@ export function parseConfig(
     'policies',
     'channels',
     'uppers',
+    'audit',
   ]);
   root.need(keys.schema, 'schema').choice(['tidegate/v1']);
   const around = { directory: dirname(resolve(file)), environment };
@@ -133,6 +146,7 @@ export function parseConfig(
     policies: root.need(keys.policies, 'policies').list().map(path),
     channels,
     uppers,
+    audit: parseAudit(keys.audit, around),
   };
 }
 
@@ -225,6 +239,21 @@ function parseUpper(
       servername: tls.servername ? parseHost(tls.servername) : host,
     },
   };
+}
+
+function parseAudit(field: Field | undefined, around: Surroundings): AuditConfig {
+  const keys = field?.record(['relay', 'key_file']);
+  return {
+    relay: keys?.relay && parseRelay(keys.relay),
+    key: keys?.key_file && secret(keys.key_file, around),
+  };
+}
+
+/** A name that a signed note can carry. */
+function parseRelay(field: Field): string {
+  const name = field.text(MAX_RELAY);
+  if (!isName(name)) throw field.error(`${field.path} must not hold spaces or '+'`);
+  return name;
 }
 
 function secret(field: Field, { directory, environment }: Surroundings): FileReference {

@@ -14,6 +14,8 @@ export const LOST_REASONS = [
   'interrupted',
   /** The journal could not be written. */
   'journal',
+  /** The audit log could not be written. */
+  'audit',
 ] as const;
 
 /** What a counter vector holds, in this order. */
@@ -66,6 +68,7 @@ export const LOST_TORN = indexOf('lost.torn');
 export const LOST_RESTART = indexOf('lost.restart');
 export const LOST_INTERRUPTED = indexOf('lost.interrupted');
 export const LOST_JOURNAL = indexOf('lost.journal');
+export const LOST_AUDIT = indexOf('lost.audit');
 export const CONNECTIONS = indexOf('connections');
 export const INTERRUPTIONS = indexOf('interruptions');
 export const ALIVE = indexOf('alive');

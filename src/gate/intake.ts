@@ -18,6 +18,7 @@ import {
   IN,
   INTERRUPTIONS,
   LOST,
+  LOST_AUDIT,
   LOST_INTERRUPTED,
   LOST_JOURNAL,
   LOST_RESTART,
@@ -35,6 +36,7 @@ import {
   VALVE_READ,
   VALVE_TRUNCATED,
 } from './counters.js';
+import { DenialCounts } from './denials.js';
 import type { Outflow } from './outflow.js';
 import { Recent } from './recent.js';
 
@@ -44,6 +46,9 @@ const RETURN = 0x0d;
 export class Intake {
   readonly permitted = new Recent();
   readonly denied = new Recent();
+  readonly denials: DenialCounts;
+  /** A batch waits for the audit log: what could go out meanwhile is lost. */
+  shedding = false;
   #engine: Engine;
   #closed: string | undefined;
   readonly #outflow: Outflow;
@@ -69,6 +74,8 @@ export class Intake {
     this.#outflow = outflow;
     this.#commit = commit;
     this.#counters = counters;
+    this.denials = new DenialCounts(counters.length);
+    this.denials.setRules(engine.ruleNames.length);
     this.#met = new Uint8Array(counters.length);
     this.#uncommitted = new Float64Array(counters.length);
   }
@@ -81,6 +88,7 @@ export class Intake {
   replace(engine: Engine): void {
     engine.inherit(this.#engine, this.#outflow);
     this.#engine = engine;
+    this.denials.setRules(engine.ruleNames.length);
     this.permitted.clear();
     this.denied.clear();
   }
@@ -101,7 +109,8 @@ export class Intake {
    * @returns false if the batch is full before all windows that are over are sent: commit, and again
    */
   advance(now: number): boolean {
-    return this.#closed !== undefined || this.#engine.advance(now, this.#outflow);
+    const still = this.#closed !== undefined || this.shedding;
+    return still || this.#engine.advance(now, this.#outflow);
   }
 
   /** Takes one frame of a source: every line of it is decided. */
@@ -127,13 +136,13 @@ export class Intake {
     this.#uncommitted.fill(0);
   }
 
-  /** The batch could not be written: what it permitted is lost, with a reason. */
-  abandoned(): void {
+  /** The batch could not be written: what it permitted is lost, because of the journal or the audit log. */
+  abandoned(blame: 'journal' | 'audit' = 'journal'): void {
     for (const channel of this.#outflow.abandoned()) this.#engine.forget(channel);
     this.#uncommitted.forEach((count, source) => {
       const counters = this.#counters[source]!;
       counters[PERMITTED]! -= count;
-      counters[LOST_JOURNAL]! += count;
+      counters[blame === 'audit' ? LOST_AUDIT : LOST_JOURNAL]! += count;
     });
     this.#uncommitted.fill(0);
   }
@@ -204,6 +213,11 @@ export class Intake {
       counters[DENIED]!++;
       const rule = permissible ? DEFAULT_DENY : engine.deniedBy;
       this.denied.add(pair >>> 16, pair & 0xffff, source, rule);
+      this.denials.add(source, rule);
+      return;
+    }
+    if (this.shedding) {
+      counters[LOST_AUDIT]!++;
       return;
     }
     const body = this.#body;
@@ -222,6 +236,7 @@ export class Intake {
     if (channels === 0) {
       counters[DENIED]!++;
       this.denied.add(vscpClass, type, source, engine.deniedBy);
+      this.denials.add(source, engine.deniedBy);
       return;
     }
     const outflow = this.#outflow;

@@ -2,7 +2,10 @@
  * Commits batches in the order that leaves one truth after a kill at any moment: records, audit
  * leaf, marks.
  */
-import { type AuditLog, NO_AUDIT } from '../audit/audit.js';
+import type { Pending } from '../audit/encode.js';
+import { AuditError, type AuditLog } from '../audit/log.js';
+import type { Past, Standing } from '../audit/past.js';
+import { commitmentOf, openingOf } from '../journal/commitment.js';
 import {
   type Lane,
   LANES,
@@ -31,6 +34,18 @@ const COUNTER_MARK_EVERY = 200;
 const MARK_RETRY = 100;
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
+/** The last batch waits for the audit log for this many ms. */
+const LAST_PATIENCE = 3000;
+
+/** Of a batch. */
+export type Outcome = 'stands' | 'abandoned' | 'waiting';
+
+/** What a ledger asks of the audit log. */
+export type Audit = Pick<
+  AuditLog,
+  'append' | 'flush' | 'probe' | 'settle' | 'trouble' | 'withdraw'
+>;
+
 /** A journal of each lane of a channel. */
 export type Lanes = Readonly<Record<Lane, JournalWriter>>;
 
@@ -57,6 +72,12 @@ export class Ledger {
   readonly mended: { readonly cut: number; readonly adopted: number; readonly missing: number };
   /** Why the last commit failed; undefined while all is well. */
   failure: string | undefined;
+  /** What failed last. */
+  blame: 'journal' | 'audit' = 'journal';
+  /** Before a batch is shown, it is in there; undefined: only journals are written. */
+  audit: Audit | undefined;
+  /** In the order of the numbers that the audit log has for them. */
+  readonly names: readonly string[];
   readonly #channels: readonly string[];
   /** Urgent ones first, so that what is urgent is seen first, in the order of the channels. */
   readonly #journals: readonly JournalWriter[];
@@ -66,7 +87,8 @@ export class Ledger {
   #reserved = 0;
   /** The newest batch that stands. */
   #standing = 0;
-  readonly #audit: AuditLog;
+  /** The batch that is flushed, while it is not known whether the audit log has it. */
+  #waiting: readonly JournalWriter[] | undefined;
   readonly #stalled: (error: Error, tries: number) => void;
   #batch: number;
   #lastMark = 0;
@@ -75,14 +97,17 @@ export class Ledger {
   /** Of the latest mark: a clock that is set back is not forgotten by the next gate. */
   #time: number;
 
-  /** @throws Error of the file system */
+  /**
+   * @param past of the audit log: records that it names and that lack their marks get them
+   * @param stalled is told of a mark that is tried again
+   * @throws Error of the file system
+   */
   constructor(
     settings: GateSettings,
     rules: readonly string[],
-    audit: AuditLog = NO_AUDIT,
+    past?: Past,
     stalled: (error: Error, tries: number) => void = () => undefined,
   ) {
-    this.#audit = audit;
     this.#stalled = stalled;
     this.#channels = settings.channels.map(({ name }) => name);
     this.#sources = settings.sources;
@@ -95,8 +120,10 @@ export class Ledger {
       .reduce((best, scan) =>
         (scan?.mark?.batch ?? -1) > (best?.mark?.batch ?? -1) ? scan : best,
       );
-    const mark = newest?.mark;
     const header = newest?.header;
+    const standing = newest?.mark && past?.beyond(newest.mark.batch);
+    const mark = standing ? raise(newest.mark, header!, standing) : newest?.mark;
+    this.names = names;
     this.#journals = places.map(({ channel, lane, name, directory }, i) => {
       const { size, age } = settings.channels[channel]!.retain;
       const own = size * SHARE[lane];
@@ -182,24 +209,39 @@ export class Ledger {
    * Commits the batch; or, if it cannot be made durable, forgets it and says so in `failure`.
    *
    * @param last of this gate: then every journal gets a mark, for the counters' sake
-   * @returns whether the batch stands
+   * @returns what has become of it: `waiting` for the audit log, nothing more can be appended
    */
-  commit(now: number, last = false): boolean {
-    const due = last || now - this.#lastMark >= COUNTER_MARK_EVERY || now < this.#lastMark;
-    const marked = due ? this.#journals : this.#journals.filter(({ pending }) => pending > 0);
-    if (marked.length === 0) return true;
+  commit(now: number, last = false): Outcome {
     try {
-      this.#write(now, marked);
+      if (this.#waiting && !this.#settle(now, last)) return 'waiting';
+      const due = last || now - this.#lastMark >= COUNTER_MARK_EVERY || now < this.#lastMark;
+      const marked = due ? this.#journals : this.#journals.filter(({ pending }) => pending > 0);
+      if (marked.length === 0) return 'stands';
+      if (!this.#write(now, marked)) return 'waiting';
       // A mark that is written over, or a lane that has room of its own, says nothing of the rest.
       const probed = now - this.#probed;
       const again = probed >= COUNTER_MARK_EVERY || probed < 0;
       if (this.failure !== undefined && again) this.#probe(now);
-      return true;
+      return 'stands';
     } catch (error) {
-      this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
+      this.#fail(error);
       for (const journal of this.#journals) this.#rollback(journal);
-      return false;
+      return 'abandoned';
     }
+  }
+
+  /** Whether the batch that was flushed is in the audit log: then it is shown. */
+  #settle(now: number, last: boolean): boolean {
+    const marked = this.#waiting!;
+    try {
+      if (!this.audit!.settle(last ? LAST_PATIENCE : 0)) return false;
+    } catch (error) {
+      this.#waiting = undefined;
+      throw error;
+    }
+    this.#waiting = undefined;
+    this.#show(now, marked);
+    return true;
   }
 
   /**
@@ -233,6 +275,23 @@ export class Ledger {
     for (const journal of this.#journals) journal.expire(now);
   }
 
+  /** By journal: the last sequence that stands. */
+  sequences(): number[] {
+    return this.#journals.map(({ sequence, pending }) => sequence - pending);
+  }
+
+  /** Puts what has been noted into the audit log. */
+  log(now: number): void {
+    if (!this.audit || this.#waiting) return;
+    try {
+      this.audit.flush(now);
+      const { trouble } = this.audit;
+      if (trouble !== undefined) this.#fail(new AuditError(trouble));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
   /** Between batches: makes durable what is seen, and takes room ahead for what is to come. */
   tend(now: number): void {
     for (const journal of this.#journals) journal.syncMark();
@@ -260,18 +319,39 @@ export class Ledger {
     }));
   }
 
-  #write(now: number, marked: readonly JournalWriter[]): void {
+  /** @returns false while it is not known whether the audit log has the batch */
+  #write(now: number, marked: readonly JournalWriter[]): boolean {
     this.#time = Math.max(this.#time, now);
     for (const journal of marked) journal.flush();
-    this.#audit.append({
-      batch: ++this.#batch,
-      time: now,
-      journals: this.#journals.map(({ sequence, pending }) => ({
-        first: sequence - pending + 1,
-        count: pending,
-      })),
-    });
+    this.#batch++;
     this.#journals.forEach(({ sequence }, i) => (this.#sequences[i] = sequence));
+    const pending = this.audit ? this.#pending() : [];
+    if (pending.length > 0) {
+      const { counters: counts, outcomes: sums } = this;
+      const batch = { batch: this.#batch, counts, sums, sequences: this.#sequences, pending };
+      if (!this.audit!.append(now, batch)) {
+        this.#waiting = marked;
+        this.#fail(new AuditError('the disk does not answer'));
+        return false;
+      }
+    }
+    this.#show(now, marked);
+    return true;
+  }
+
+  /** The batch's records, as the audit log names them. */
+  #pending(): Pending[] {
+    return this.#journals.flatMap((each, journal) => {
+      const { pending: count, sequence, buffer, salt } = each;
+      if (count === 0) return [];
+      const commit: Pending['commit'] = (first, start, end) =>
+        commitmentOf(openingOf(salt, first), buffer, start, end);
+      return [{ journal, first: sequence - count + 1, count, bytes: buffer, commit }];
+    });
+  }
+
+  #show(now: number, marked: readonly JournalWriter[]): void {
+    const pending = this.audit ? this.#pending() : [];
     marked.forEach((journal, i) => {
       // Where one mark stands the batch stands: the others are tried until they stand too.
       for (let tries = 0; ; tries++) {
@@ -279,7 +359,10 @@ export class Ledger {
           journal.commit(this.#batch, this.#time, this.counters, this.outcomes, this.#sequences);
           return;
         } catch (error) {
-          if (i === 0) throw error;
+          if (i === 0) {
+            this.audit?.withdraw(pending, 'the journal took no mark');
+            throw error;
+          }
           this.#stalled(error as Error, tries);
           Atomics.wait(PAUSE, 0, 0, MARK_RETRY);
         }
@@ -300,9 +383,10 @@ export class Ledger {
     this.#probed = now;
     try {
       for (const journal of this.#journals) journal.probe();
+      this.audit?.probe(now);
       this.failure = undefined;
     } catch (error) {
-      this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
+      this.#fail(error);
       for (const journal of this.#journals) this.#rollback(journal);
     }
   }
@@ -312,9 +396,49 @@ export class Ledger {
       journal.rollback();
     } catch (error) {
       // A disk that refuses even to shorten a file: the next commit tries again.
-      this.failure = (error as NodeJS.ErrnoException).code ?? String(error);
+      this.#fail(error);
     }
   }
+
+  #fail(error: unknown): void {
+    this.blame = error instanceof AuditError ? 'audit' : 'journal';
+    const { code, message } = error as NodeJS.ErrnoException;
+    this.failure = this.blame === 'audit' ? `audit: ${message}` : (code ?? String(error));
+  }
+}
+
+/** A mark with what the audit log knows beyond it, in the mark's own order of names. */
+function raise(mark: Mark, header: SegmentHeader, standing: Standing): Mark {
+  const { start, batch, time } = standing;
+  const sequences = mark.sequences.map((sequence, i) => {
+    const own = start.journals.indexOf(header.journals?.[i] ?? '');
+    return standing.sequences[own] ?? sequence;
+  });
+  const change = (
+    vectors: readonly Float64Array[],
+    changes: Standing['counts'],
+    [rows, columns]: readonly [readonly string[], readonly string[]],
+    [owners, names]: readonly [readonly string[], readonly string[]],
+  ): Float64Array[] => {
+    const raised = vectors.map((vector) => vector.slice());
+    for (const [owner, name, value] of changes) {
+      const vector = raised[rows.indexOf(owners[owner] ?? '')];
+      const column = columns.indexOf(names[name] ?? '');
+      if (vector && column >= 0) vector[column] = value;
+    }
+    return raised;
+  };
+  const { sources, channels = [], outcomes = [] } = header;
+  const { counts, sums } = standing;
+  const of = [start.sources, start.counters] as const;
+  return {
+    ...mark,
+    batch,
+    time: Math.max(mark.time, time),
+    sequences,
+    counters: change(mark.counters, counts, [sources, header.counters], of),
+    outcomes: change(mark.outcomes, sums, [channels, outcomes], [start.channels, start.outcomes]),
+  };
 }
 
 function accountOf(mark: Mark | undefined, header: SegmentHeader | undefined): Account {

@@ -1,25 +1,29 @@
 /**
  * gate: decides every event against the policies and journals what they permit.
  *
- * HOLDS       the policies and their keys, what windows and limits remember, the counters of record
+ * HOLDS       the policies and their keys, what windows and limits remember, the counters of record, the
+ *             private key of the audit log
  * READS       the valves' pipes; other policies, when the supervisor hands some on
  * WRITES      the journals, the audit log, its status, its log
  * NEVER       has a network, a credential of any server, or any input from above
- * ON FAILURE  nothing goes out: what cannot be journalled is counted as lost, with the reason
+ * ON FAILURE  nothing goes out: what cannot be logged or journalled is counted as lost, with the reason
  */
-import { NO_AUDIT } from '../audit/audit.js';
 import { steadyTime } from '../journal/writer.js';
+import { OUTCOMES } from '../policy/outcome.js';
 import { readDescriptor } from '../wire/descriptor.js';
 import { EXIT } from '../wire/exit.js';
 import { FrameReader } from '../wire/frame.js';
 import { openLog } from '../wire/log.js';
 import { FD } from '../wire/fd.js';
-import { takeSettings } from '../wire/settings.js';
+import { takeSettings, takeText } from '../wire/settings.js';
+import { Chronicle } from './chronicle.js';
+import { COUNTERS } from './counters.js';
 import { Intake } from './intake.js';
 import { Ledger } from './ledger.js';
 import { Outflow } from './outflow.js';
 import { Policies } from './policies.js';
 import { Report } from './report.js';
+import { Trail } from './trail.js';
 
 /** After a small read, wait this many ms: a wakeup per event costs more than the event. */
 const REST = 1;
@@ -43,8 +47,9 @@ const scope = {
   sources: settings.sources,
   channels: settings.channels.map(({ name }) => name),
 };
+const trail = new Trail(settings.audit, takeText(FD.key), log);
 const policies = new Policies(FD.policies, scope, log);
-const ledger = new Ledger(settings, policies.first.ruleNames, NO_AUDIT, (error, tries) => {
+const ledger = new Ledger(settings, policies.first.ruleNames, trail.past, (error, tries) => {
   if (tries === 0) log.error({ event: 'stalled', err: error }, 'a commit mark is tried again');
   if (tries < MOST_TRIES) return;
   // The next gate gives the batch its marks: one of them stands.
@@ -59,6 +64,18 @@ if (cut > 0) log.warn({ event: 'journal-cut', bytes: cut }, 'cut an unmarked tai
 if (adopted > 0) log.warn({ event: 'journal-adopted', records: adopted }, 'marked a durable batch');
 if (missing > 0) log.error({ event: 'journal-missing', records: missing }, 'records are not there');
 
+const numbers = (vectors: readonly Float64Array[]): number[][] => vectors.map((each) => [...each]);
+const audit = trail.begin({
+  ...scope,
+  journals: ledger.names,
+  counters: COUNTERS,
+  outcomes: OUTCOMES,
+  counts: numbers(ledger.counters),
+  sums: numbers(ledger.outcomes),
+  sequences: ledger.sequences(),
+});
+ledger.audit = audit;
+const chronicle = new Chronicle(audit, ledger, intake.denials, performance.now(), Date.now());
 const report = new Report(settings.directory, settings.sources, ledger, intake, log);
 let timer: NodeJS.Timeout | undefined;
 
@@ -73,9 +90,11 @@ function commit(last = false): void {
   clearTimeout(timer);
   timer = undefined;
   const now = Date.now();
-  if (ledger.commit(now, last)) intake.committed();
+  const outcome = ledger.commit(now, last);
+  intake.shedding = outcome === 'waiting';
+  if (outcome === 'stands') intake.committed();
   else {
-    intake.abandoned();
+    if (outcome === 'abandoned') intake.abandoned(ledger.blame);
     ledger.reserve(now, last);
   }
   report.note(intake.closed ?? ledger.failure);
@@ -125,7 +144,9 @@ let ahead = Date.now() - steadyTime();
 function watchClock(): void {
   const by = Math.round(Date.now() - steadyTime() - ahead);
   ahead += by;
-  if (Math.abs(by) >= STEP) log.warn({ event: 'clock-set', by }, 'the clock was set');
+  if (Math.abs(by) < STEP) return;
+  log.warn({ event: 'clock-set', by }, 'the clock was set');
+  audit.clockSet(Date.now(), by);
 }
 
 setInterval(() => {
@@ -136,8 +157,11 @@ setInterval(() => {
     advance();
     commit();
     ledger.setRules(engine.ruleNames);
+    chronicle.sumUp(performance.now(), Date.now());
     intake.replace(engine);
   });
+  chronicle.tick(performance.now(), Date.now());
+  ledger.log(Date.now());
   ledger.tend(performance.now());
   report.update(policies.status);
 }, STATUS_EVERY);
@@ -160,6 +184,8 @@ log.info(
 
 await Promise.all(settings.sources.map((_, source) => open(source)));
 commit(true);
+chronicle.stop(performance.now(), Date.now());
+audit.close(Date.now());
 ledger.close();
 report.update(policies.status);
 process.exit(EXIT.done);

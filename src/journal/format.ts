@@ -76,6 +76,8 @@ export interface SegmentHeader {
   readonly outcomes?: readonly string[];
   /** All journals of the gate: a mark says how far each had come. */
   readonly journals?: readonly string[];
+  /** Of the commitments to its records: 64 hexadecimal digits, by chance. */
+  readonly salt?: string;
 }
 
 /** Where the body of the event record at `at` begins. */

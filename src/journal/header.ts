@@ -15,6 +15,7 @@ const isNames = (value: unknown): boolean =>
   Array.isArray(value) && value.every((name) => typeof name === 'string');
 const isNamesOrNone = (value: unknown): boolean => value === undefined || isNames(value);
 
+const SALT = /^[0-9a-f]{64}$/;
 const FIELDS: Readonly<Record<keyof SegmentHeader, (value: unknown) => boolean>> = {
   version: (value) => value === 1,
   channel: (value) => typeof value === 'string',
@@ -28,6 +29,7 @@ const FIELDS: Readonly<Record<keyof SegmentHeader, (value: unknown) => boolean>>
   channels: isNamesOrNone,
   outcomes: isNamesOrNone,
   journals: isNamesOrNone,
+  salt: (value) => value === undefined || (typeof value === 'string' && SALT.test(value)),
 };
 
 /**

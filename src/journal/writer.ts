@@ -4,6 +4,7 @@
  * The order of writes of a batch, so that a kill at any moment leaves one truth: `flush` (records,
  * fdatasync), then the caller's audit step, then `commit` (mark). What has no mark does not exist.
  */
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fdatasync,
@@ -114,6 +115,8 @@ export class JournalWriter {
   #room = 0;
   #sequence: number;
   #rules: readonly string[];
+  /** Of the segment, for the commitments to its records. */
+  #salt = '';
   /** The segment's header names other rules than those of the records to come. */
   #outdated = false;
 
@@ -176,6 +179,11 @@ export class JournalWriter {
   /** Sequence of the last record, committed or not. */
   get sequence(): number {
     return this.#sequence;
+  }
+
+  /** Of the segment that flushed records are in: see commitment.ts. */
+  get salt(): string {
+    return this.#salt;
   }
 
   /** Where the body of the next record goes in `buffer`; there is room for MAX_BODY bytes. */
@@ -386,7 +394,8 @@ export class JournalWriter {
     const first = this.#sequence - this.#pending + 1;
     // A segment of marks alone is followed by one of the same sequence: never by itself, emptied.
     if (segmentName(first, this.#epoch) === this.#name) this.#epoch++;
-    const header = this.#header(first, this.#rules);
+    const salt = randomBytes(32).toString('hex');
+    const header = this.#header(first, this.#rules, salt);
     const name = segmentName(first, this.#epoch);
     const path = join(this.#directory, name);
     const prepared = this.#spare.become(path);
@@ -400,6 +409,7 @@ export class JournalWriter {
       throw error;
     }
     this.#fd = fd;
+    this.#salt = salt;
     this.#outdated = false;
     this.#room = prepared ? this.#options.segmentBytes : header.length;
     this.#name = name;
@@ -410,7 +420,7 @@ export class JournalWriter {
     else this.deleteExpired(this.#begun);
   }
 
-  #header(first: number, rules: readonly string[]): Buffer {
+  #header(first: number, rules: readonly string[], salt = this.#salt): Buffer {
     const { channel, lane = 'routine', sources, counters } = this.#options;
     const { channels = [], outcomes = [], journals = [] } = this.#options;
     return formatHeader({
@@ -426,6 +436,7 @@ export class JournalWriter {
       channels,
       outcomes,
       journals,
+      salt,
     });
   }
 

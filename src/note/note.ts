@@ -24,6 +24,9 @@ const MAX_NOTE = 1024 * 1024;
 /** SubjectPublicKeyInfo of Ed25519 up to the key (RFC 8410, 4). */
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 
+/** The keys in a file of one or more. */
+export const PEM = /-----BEGIN [^]*?-----END [^\n]*/g;
+
 export class NoteError extends Error {
   override readonly name = 'NoteError';
 }
@@ -113,7 +116,7 @@ export function signNote(text: string, signers: readonly Signer[]): string {
 }
 
 function isText(text: string): boolean {
-  // eslint-disable-next-line no-control-regex -- signed-note: no control character but newlines
+  // No control character but newlines.
   return text.endsWith('\n') && !/[\u0000-\u0009\u000b-\u001f\ufffd]/.test(text);
 }
 

@@ -60,6 +60,7 @@ export class Confines {
       case 'gate':
         return [
           this.state.gate.writable(),
+          this.state.audit.writable(),
           ...this.#config.channels.map((_, channel) => this.state.journal(channel).writable()),
         ];
       case 'upper':

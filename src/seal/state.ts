@@ -30,6 +30,8 @@ export class Part {
 
 export class State {
   readonly gate: Part;
+  /** The audit log, for whoever may enter the state. */
+  readonly audit: Part;
   readonly #journals: readonly Part[];
 
   /** @throws Error of the file system */
@@ -45,6 +47,7 @@ export class State {
     };
     const gate = uidOf(config, 'gate');
     this.gate = make(gate, gate, 0o700, 'gate');
+    this.audit = make(gate, gate, 0o755, 'audit');
     this.#journals = config.channels.map(({ name }, i) => {
       // Its files are readable for whoever may enter it: the gate, and the channel's readers.
       // Later the gate's directory is not for this user to look into.

@@ -28,7 +28,7 @@ export type Grant =
 const TABLE: Readonly<Record<Role, readonly Grant[]>> = {
   lower: ['settings', 'password', 'messages'],
   valve: ['socket', 'pipe-out'],
-  gate: ['settings', 'policies', 'pipes-in', 'lock'],
+  gate: ['settings', 'policies', 'key', 'pipes-in', 'lock'],
   checker: ['settings'],
   dial: ['settings', 'messages'],
   upper: [

@@ -24,6 +24,7 @@ import { Launcher, type Start } from '../seal/launch.js';
 import { makePipes, type Pipe } from '../seal/pipes.js';
 import type { Process } from '../seal/process.js';
 import type { Role } from '../seal/table.js';
+import { openAuditKey, relayName } from './audit-key.js';
 import { Credentials } from './credentials.js';
 import { openAll, openBoth, openOnce, upperFiles } from './handed.js';
 import { endHolders } from './leftovers.js';
@@ -275,17 +276,29 @@ export class Relay {
         directory: this.#confines.state.journal(i).path,
       })),
       directory: this.#confines.state.gate.path,
+      audit: {
+        directory: this.#confines.state.audit.path,
+        relay: config.audit.relay,
+        host: relayName(),
+      },
     };
-    const lock = lockFile(this.#gateLock);
+    const opened = openAll({
+      [FD.lock]: () => lockFile(this.#gateLock),
+      [FD.key]: () => openAuditKey(config),
+    });
     const files: Record<number, number> = {
       [FD.settings]: this.#settingsFile('gate', { gate: settings }),
       [FD.policies]: this.#bundle.read,
-      [FD.lock]: lock,
+      ...opened,
     };
     config.lowers.forEach(({ name }, i) => {
       files[FD.pipe + i] = this.#pipe(`pipe ${name}`).read;
     });
-    const gate = this.#launch(undefined, { ...this.#confines.of('gate'), files }, [lock]);
+    const gate = this.#launch(
+      undefined,
+      { ...this.#confines.of('gate'), files },
+      Object.values(opened),
+    );
     this.#gate = gate;
     this.#gateStarts++;
     this.#gateFailure = undefined;

@@ -28,6 +28,12 @@ export interface GateSettings {
   }[];
   /** Where the gate's status file goes. */
   readonly directory: string;
+  readonly audit: {
+    readonly directory: string;
+    /** The relay's name; undefined: the one that the log has, or `host`. */
+    readonly relay: string | undefined;
+    readonly host: string;
+  };
 }
 
 /** What is to be checked before it replaces the policies in force. */
