@@ -34,8 +34,13 @@ const TABLE: Readonly<Record<string, Grants>> = {
     packages: ['pino'],
   },
   link: { own: ['event'], node: [], packages: [] },
-  journal: { own: ['event'], node: ['fs', 'path'], packages: [] },
-  audit: { own: [], node: [], packages: [] },
+  note: { own: [], node: ['crypto'], packages: [] },
+  journal: { own: ['event'], node: ['crypto', 'fs', 'path'], packages: [] },
+  audit: {
+    own: ['event', 'journal/crc', 'journal/file', 'journal/format', 'note'],
+    node: ['crypto', 'fs', 'path', 'worker_threads'],
+    packages: [],
+  },
   terminal: { own: [], node: [], packages: [] },
   review: {
     own: ['document', 'event', 'policy', 'wire/bundle', 'wire/hmac'],
@@ -44,7 +49,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
   },
   migrate: { own: ['document', 'event', 'policy'], node: [], packages: ['saxes'] },
   config: {
-    own: ['document', 'event', 'policy', 'review', 'wire/bundle'],
+    own: ['document', 'event', 'note', 'policy', 'review', 'wire/bundle'],
     node: ['crypto', 'fs', 'path'],
     packages: [],
   },
@@ -64,7 +69,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
   // processes, in the order of the flow
   supervisor: {
     own: ['config', 'link/answers', 'seal', 'wire'],
-    node: ['crypto', 'fs', 'net', 'path', 'util'],
+    node: ['crypto', 'fs', 'net', 'os', 'path', 'util'],
     packages: [],
   },
   lower: { own: ['dialing', 'link/answers', 'link/login', 'wire'], node: ['net'], packages: [] },
@@ -74,8 +79,8 @@ const TABLE: Readonly<Record<string, Grants>> = {
     packages: [],
   },
   gate: {
-    own: ['audit', 'event', 'journal', 'policy', 'wire'],
-    node: ['fs'],
+    own: ['audit', 'event', 'journal', 'note', 'policy', 'wire'],
+    node: ['crypto', 'fs', 'path'],
     packages: [],
   },
   checker: {

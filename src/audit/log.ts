@@ -109,12 +109,13 @@ export class AuditLog {
   }
 
   /**
-   * Appends a batch.
+   * Appends a batch, if it has records.
    *
    * @returns whether it is durable; if not, `settle` says it later, and nothing can be appended before
    * @throws AuditError if it is not in the log, or withdrawn
    */
   append(now: number, batch: Logged): boolean {
+    if (batch.pending.length === 0) return true;
     const { trouble } = this;
     if (trouble !== undefined) throw new AuditError(trouble);
     if (!this.settle()) throw new AuditError(SLOW);

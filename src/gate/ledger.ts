@@ -85,7 +85,6 @@ export class Ledger {
   readonly #sources: readonly string[];
   readonly #reserve: Reserve;
   #reserved = 0;
-  /** The newest batch that stands. */
   #standing = 0;
   /** The batch that is flushed, while it is not known whether the audit log has it. */
   #waiting: readonly JournalWriter[] | undefined;
@@ -103,7 +102,7 @@ export class Ledger {
    * @throws Error of the file system
    */
   constructor(
-    settings: GateSettings,
+    settings: Omit<GateSettings, 'audit'>,
     rules: readonly string[],
     past?: Past,
     stalled: (error: Error, tries: number) => void = () => undefined,
@@ -275,6 +274,11 @@ export class Ledger {
     for (const journal of this.#journals) journal.expire(now);
   }
 
+  /** The newest batch that stands. */
+  get standing(): number {
+    return this.#standing;
+  }
+
   /** By journal: the last sequence that stands. */
   sequences(): number[] {
     return this.#journals.map(({ sequence, pending }) => sequence - pending);
@@ -325,11 +329,11 @@ export class Ledger {
     for (const journal of marked) journal.flush();
     this.#batch++;
     this.#journals.forEach(({ sequence }, i) => (this.#sequences[i] = sequence));
-    const pending = this.audit ? this.#pending() : [];
-    if (pending.length > 0) {
+    if (this.audit) {
       const { counters: counts, outcomes: sums } = this;
+      const pending = this.#pending();
       const batch = { batch: this.#batch, counts, sums, sequences: this.#sequences, pending };
-      if (!this.audit!.append(now, batch)) {
+      if (!this.audit.append(now, batch)) {
         this.#waiting = marked;
         this.#fail(new AuditError('the disk does not answer'));
         return false;
@@ -454,7 +458,7 @@ function accountOf(mark: Mark | undefined, header: SegmentHeader | undefined): A
   };
 }
 
-function placesOf({ channels }: GateSettings): Place[] {
+function placesOf({ channels }: Pick<GateSettings, 'channels'>): Place[] {
   return LANES.toReversed().flatMap((lane) =>
     channels.map(({ name, directory }, channel) => ({
       channel,

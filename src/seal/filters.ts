@@ -112,7 +112,16 @@ const DESCRIBE_SOCKET = allow('getsockname', 'getpeername', 'getsockopt');
 
 const WRITE_FILES = allow(
   ...(['openat', 'open', 'pwrite64', 'fdatasync', 'fsync', 'ftruncate', 'statfs'] as const),
-  ...(['rename', 'renameat', 'renameat2', 'unlink', 'unlinkat', 'mkdir', 'mkdirat'] as const),
+  ...([
+    'rename',
+    'renameat',
+    'renameat2',
+    'unlink',
+    'unlinkat',
+    'mkdir',
+    'mkdirat',
+    'rmdir',
+  ] as const),
 );
 
 /** Dialling: TCP to make connections, UDP to ask name servers, the channel to the supervisor. */

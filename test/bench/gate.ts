@@ -1,5 +1,6 @@
 /** The gate alone: decode, decide, rebuild, journal with fdatasync per batch, as its real process. */
 import { spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +26,7 @@ export async function runGate(count: number): Promise<Run> {
       },
     ],
     directory: join(directory, 'gate'),
+    audit: { directory: join(directory, 'audit'), relay: 'bench', host: 'bench' },
   };
   writeFileSync(join(directory, 'settings'), JSON.stringify({ gate: settings }));
   const pipe = makePipes(join(directory, 'run'), ['pipe']).get('pipe')!;
@@ -36,6 +38,9 @@ export async function runGate(count: number): Promise<Run> {
   const texts = [{ file: 'policy.yaml', text: makePolicy(false) }];
   writeBundles(policies, [{ number: 0, policies: texts, keys: {} }]);
   stdio[FD.policies] = policies;
+  const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
+  writeFileSync(join(directory, 'key'), pem, { mode: 0o600 });
+  stdio[FD.key] = openSync(join(directory, 'key'), 'r');
   const gate = spawn(process.execPath, [join(DIST, 'gate/main.js'), 'tidegate'], { stdio });
   const feeder = fileURLToPath(new URL('./feeder.js', import.meta.url));
   const feed = spawn(process.execPath, [feeder, String(count)], {

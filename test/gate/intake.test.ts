@@ -426,7 +426,7 @@ rules:
     let batches = 0;
     const audit = {
       append() {
-        if (++batches >= 3 && killed) throw new Error('killed');
+        if (++batches >= 2 && killed) throw new Error('killed');
       },
     };
     const world = new World(t.testdir(), audit, undefined, [long]);

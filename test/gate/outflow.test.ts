@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import type { AuditLog } from '../../src/audit/audit.js';
 import { adoptOutcomes, describeOutcomes } from '../../src/gate/outflow.js';
 import { OUTCOMES } from '../../src/policy/outcome.js';
 import { sum } from '../../src/wire/status.js';
-import { imbalance, Valve, World } from './world.js';
+import { imbalance, Valve, World, type Auditor } from './world.js';
 
 /** A mean over a minute for each GUID, to one channel; every change by a kelvin to the other. */
 const POLICY = `
@@ -36,7 +35,7 @@ const NOON = Math.ceil(Date.now() / MINUTE) * MINUTE + 60 * MINUTE;
 const line = (node: number, kelvin: number): string =>
   `0,10,6,0,,0,FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:0${node},0x60,${kelvin}\n`;
 
-function world(directory: string, audit?: AuditLog): World {
+function world(directory: string, audit?: Auditor): World {
   return new World(directory, audit, undefined, [POLICY]);
 }
 

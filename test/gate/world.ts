@@ -1,6 +1,6 @@
 /** A gate in pieces on a temporary directory, and valves that never were processes. */
 import { join } from 'node:path';
-import type { AuditLog } from '../../src/audit/audit.js';
+import type { Logged } from '../../src/audit/log.js';
 import { describeCounters } from '../../src/gate/counters.js';
 import { Intake } from '../../src/gate/intake.js';
 import { Ledger } from '../../src/gate/ledger.js';
@@ -55,6 +55,12 @@ rules:
 /** Pseudonyms of a gate in pieces have one key. */
 const keyring = (path: string) => hmacOf(`key of ${path}`);
 
+/** What fails in the audit log's place, and sees what it is given. */
+export interface Auditor {
+  append(batch: Logged): void;
+  probe?(): void;
+}
+
 /** What a gate is made of; `restart` is what its successor finds. */
 export class World {
   readonly settings: GateSettings;
@@ -64,12 +70,12 @@ export class World {
   intake: Intake;
   readonly #compiled: Compiled;
   #now = Date.now();
-  readonly #audit: AuditLog;
+  readonly #audit: Auditor | undefined;
   readonly #readers: Readonly<Record<Lane, JournalReader>>[];
 
   constructor(
     directory: string,
-    audit?: AuditLog,
+    audit?: Auditor,
     channels: readonly string[] = CHANNELS,
     policies: readonly string[] = POLICIES,
   ) {
@@ -81,6 +87,7 @@ export class World {
         retain: { size: 2 ** 30, age: Infinity },
       })),
       directory,
+      audit: { directory: join(directory, 'audit'), relay: undefined, host: 'relay' },
     };
     this.#compiled = compilePolicies(
       policies.map((text, i) => parsePolicy(text, `${i}.yaml`)),
@@ -88,7 +95,7 @@ export class World {
       Date.now(),
     );
     this.engine = this.#begin();
-    this.#audit = audit ?? { append: () => undefined };
+    this.#audit = audit;
     this.ledger = this.#open();
     this.outflow = new Outflow(this.ledger.lanes, this.ledger.outcomes);
     this.intake = new Intake(this.engine, this.outflow, this.ledger.counters, () => {
@@ -120,7 +127,20 @@ export class World {
 
   #open(): Ledger {
     const rules = this.#compiled.rules.map(({ name }) => name);
-    return new Ledger(this.settings, rules, this.#audit);
+    const ledger = new Ledger(this.settings, rules);
+    const { append = () => undefined, probe = () => undefined } = this.#audit ?? {};
+    ledger.audit = {
+      append: (_, batch) => {
+        append(batch);
+        return true;
+      },
+      probe,
+      settle: () => true,
+      flush: () => undefined,
+      withdraw: () => undefined,
+      trouble: undefined,
+    };
+    return ledger;
   }
 
   /** Turns to a time, and sends what windows have gathered until then. */
@@ -130,9 +150,9 @@ export class World {
 
   commit(now: number): boolean {
     this.#now = now;
-    const stands = this.ledger.commit(now);
+    const stands = this.ledger.commit(now) === 'stands';
     if (stands) this.intake.committed();
-    else this.intake.abandoned();
+    else this.intake.abandoned(this.ledger.blame);
     return stands;
   }
 

@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { IN } from '../../src/gate/counters.js';
-import { Ledger } from '../../src/gate/ledger.js';
+import { type Audit, Ledger } from '../../src/gate/ledger.js';
 import { Outflow } from '../../src/gate/outflow.js';
 import { bodyOf, laneOf } from '../../src/journal/format.js';
 import { JournalReader, type Position } from '../../src/journal/reader.js';
@@ -295,21 +295,16 @@ class Gate {
       })),
       directory,
     };
-    let [counters, outcomes]: readonly (readonly Float64Array[] | undefined)[] = [];
     const copy = (vectors: readonly Float64Array[]): number[][] => vectors.map((v) => [...v]);
-    this.ledger = new Ledger(settings, ['a', 'b', 'c'], {
-      append: ({ batch, journals }) => {
-        if (this.#failing) throw new Error('no space');
-        this.batch = batch;
-        snapshots.set(batch, {
-          counters: counters ? copy(counters) : base.counters,
-          outcomes: outcomes ? copy(outcomes) : base.outcomes,
-          sequences: journals.map(({ first, count }) => first + count - 1),
-        });
-      },
+    this.ledger = new Ledger(settings, ['a', 'b', 'c']);
+    const { counters, outcomes } = this.ledger;
+    this.batch = this.ledger.standing;
+    snapshots.set(this.batch, { ...base, sequences: this.ledger.sequences() });
+    this.ledger.audit = auditOf((batch, sequences) => {
+      if (this.#failing) throw new Error('no space');
+      this.batch = batch;
+      snapshots.set(batch, { counters: copy(counters), outcomes: copy(outcomes), sequences });
     });
-    counters = this.ledger.counters;
-    outcomes = this.ledger.outcomes;
     this.marked = Date.now();
     this.#outflow = new Outflow(this.ledger.lanes, this.ledger.outcomes);
   }
@@ -326,7 +321,7 @@ class Gate {
 
   commit(now: number, failing = false): boolean {
     this.#failing = failing;
-    const stands = this.ledger.commit(now);
+    const stands = this.ledger.commit(now) === 'stands';
     this.#failing = false;
     if (!stands) this.#outflow.abandoned();
     else {
@@ -339,6 +334,21 @@ class Gate {
   changeRules(): void {
     this.ledger.setRules([`rule ${++this.#rules}`]);
   }
+}
+
+/** Sees every batch before it is shown. */
+function auditOf(see: (batch: number, sequences: number[]) => void): Audit {
+  return {
+    append: (_, { batch, sequences }) => {
+      see(batch, [...sequences]);
+      return true;
+    },
+    settle: () => true,
+    flush: () => undefined,
+    probe: () => undefined,
+    withdraw: () => undefined,
+    trouble: undefined,
+  };
 }
 
 await t.test('after any kill, after any power cut, there is one truth', async (t) => {

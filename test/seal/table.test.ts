@@ -10,7 +10,7 @@ const UPPER = [
 await t.test('a process is started with what the table grants, no more and no less', (t) => {
   checkGrants('lower', [FD.settings, FD.password], false, true);
   checkGrants('valve', [FD.pipe], true, false);
-  const gate = [FD.settings, FD.policies, FD.lock];
+  const gate = [FD.settings, FD.policies, FD.key, FD.lock];
   checkGrants('gate', [...gate, FD.pipe, FD.pipe + 1, FD.pipe + 63], false, false);
   checkGrants('checker', [FD.settings], false, false);
   checkGrants('dial', [FD.settings], false, true);
@@ -21,7 +21,7 @@ await t.test('a process is started with what the table grants, no more and no le
   refused('valve', [FD.pipe, FD.password], true, false);
   refused('valve', [FD.pipe], false, false);
   refused('valve', [FD.pipe], true, true);
-  refused('gate', [...gate, FD.key], false, false);
+  refused('gate', [...gate, FD.password], false, false);
   refused('gate', [...gate, FD.pipe], true, false);
   refused('gate', [FD.settings, FD.pipe], false, false);
   refused('gate', [FD.settings, FD.policies, FD.pipe], false, false);
