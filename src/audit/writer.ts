@@ -14,7 +14,6 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
-  writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { syncDirectory, writeAll } from '../journal/file.js';
@@ -233,7 +232,13 @@ export class LogWriter {
   #place(path: string, bytes: Uint8Array, durable = false): void {
     const whole = join(this.#directory, path);
     mkdirSync(dirname(whole), { recursive: true });
-    writeFileSync(whole, bytes, { flush: durable });
+    const fd = openSync(whole, 'w', 0o644);
+    try {
+      writeAll(fd, bytes, bytes.length, 0);
+      if (durable) fdatasyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   #replace(path: string, bytes: Uint8Array): void {

@@ -20,6 +20,8 @@ type Op =
   | { readonly kind: 'sync'; readonly file: Inode }
   | { readonly kind: 'link'; readonly path: string; readonly file: Inode }
   | { readonly kind: 'unlink'; readonly path: string }
+  /** Of a file that is recorded: at once, in both directories. */
+  | { readonly kind: 'rename'; readonly path: string; readonly from: string; readonly file: Inode }
   | { readonly kind: 'sync-directory'; readonly path: string };
 
 /** Chooses a number in [0, n). */
@@ -30,6 +32,7 @@ export class Recorder {
   /** Files that got their room ahead. */
   spares = 0;
   readonly #root: string;
+  readonly #isFile: (path: string) => boolean;
   readonly #names: Map<string, Inode>;
   readonly #initial: ReadonlyMap<string, Inode>;
   readonly #fds = new Map<number, Inode | string>();
@@ -37,12 +40,18 @@ export class Recorder {
   #replaced: Partial<typeof fs> = {};
 
   /**
-   * Begins recording; only `.tgj` files and directories count.
+   * Begins recording; only directories and some files count.
    *
    * @param before what a kill has ended: what it had not synced is still to be synced
+   * @param isFile which files; all others that are opened are directories
    */
-  constructor(root: string, before?: { readonly recorder: Recorder; readonly until: number }) {
+  constructor(
+    root: string,
+    before?: { readonly recorder: Recorder; readonly until: number },
+    isFile = (path: string): boolean => path.endsWith('.tgj'),
+  ) {
     this.#root = root;
+    this.#isFile = isFile;
     if (before) {
       this.#initial = before.recorder.#initial;
       this.ops = before.recorder.ops.slice(0, before.until);
@@ -55,7 +64,7 @@ export class Recorder {
     this.#names = new Map();
     for (const entry of fs.readdirSync(root, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name);
-      if (!entry.isFile() || !path.endsWith('.tgj')) continue;
+      if (!entry.isFile() || !isFile(path)) continue;
       this.#names.set(path, { initial: readFileSync(path) });
     }
     this.#initial = new Map(this.#names);
@@ -91,11 +100,11 @@ export class Recorder {
       openSync: (path: string, flags: string, mode?: number): number => {
         const fd = real.openSync(path, flags, mode);
         if (!this.#concerns(path)) return fd;
-        if (!path.endsWith('.tgj')) this.#fds.set(fd, path);
+        if (!this.#isFile(path)) this.#fds.set(fd, path);
         else {
           if (!this.#names.has(path)) this.#link(path, { initial: Buffer.alloc(0) });
           const file = this.#names.get(path)!;
-          if (flags === 'w') ops.push({ kind: 'truncate', file, length: 0 });
+          if (flags.startsWith('w')) ops.push({ kind: 'truncate', file, length: 0 });
           this.#fds.set(fd, file);
         }
         return fd;
@@ -143,8 +152,12 @@ export class Recorder {
         real.rmSync(path, options);
       },
       renameSync: (from: string, to: string): void => {
-        // A spare was made durable before it is given a name.
-        if (this.#concerns(to)) {
+        const file = this.#names.get(from);
+        if (file) {
+          ops.push({ kind: 'rename', path: to, from, file });
+          applyName(this.#names, ops.at(-1)!);
+        } else if (this.#concerns(to)) {
+          // A spare was made durable before it is given a name.
           this.#link(to, { initial: readFileSync(from) });
           this.spares++;
         }
@@ -247,6 +260,10 @@ function directoryOf(op: Op & { readonly path: string }): string {
 function applyName(names: Map<string, Inode>, op: Op): void {
   if (op.kind === 'link') names.set(op.path, op.file);
   else if (op.kind === 'unlink') names.delete(op.path);
+  else if (op.kind === 'rename') {
+    names.set(op.path, op.file);
+    if (names.get(op.from) === op.file) names.delete(op.from);
+  }
 }
 
 /** @param most bytes of a write */
