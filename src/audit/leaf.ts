@@ -40,7 +40,7 @@ export interface Head {
   readonly clock: Clock;
   /** Index of the leaf of this gate's start, whose names the numbers refer to. */
   readonly start: number;
-  /** Index of the leaf of the policies in force; undefined: none. */
+  /** Index of the newest leaf of policies that were put in force; undefined: none were ever. */
   readonly policies: number | undefined;
 }
 

@@ -13,6 +13,7 @@ import {
   type Sums,
 } from './encode.js';
 import type { Clock, Denials, Plain, Start, Void } from './leaf.js';
+import type { Past } from './past.js';
 import type { Scribe } from './scribe.js';
 
 /** A disk that takes longer than this, ms, is not waited for. */
@@ -64,14 +65,15 @@ export class AuditLog {
 
   /**
    * @param size leaves that are in the log
-   * @param time of its newest leaf, ms since 1970
+   * @param past what the log says; undefined: it is empty
    * @param start what the first leaf of this run says
    */
-  constructor(scribe: Scribe, size: number, time: number, start: Start) {
+  constructor(scribe: Scribe, size: number, past: Past | undefined, start: Start) {
     this.#scribe = scribe;
     this.#size = size;
     this.#start = size;
-    this.#time = time;
+    this.#time = past?.time ?? 0;
+    this.#policies = past?.policies;
     this.#notes.push(start);
     this.#encoder = new BatchEncoder(start.counts.map(vectorOf), start.sums.map(vectorOf));
   }
@@ -208,7 +210,7 @@ export class AuditLog {
     const places: number[] = [];
     for (const note of batch ? [] : this.#notes) {
       if (at > room.length / 2) break;
-      if (note.kind === 'start') [start, policies] = [index, undefined];
+      if (note.kind === 'start') start = index;
       if (note.kind === 'policies') policies = index;
       const head = { index, ...heading() };
       put(note.kind === 'denials' ? encodeDenials(head, note) : encodePlain(head, note));

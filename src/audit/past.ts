@@ -20,7 +20,8 @@ export interface Standing {
 export class Past {
   /** Of the gate before; undefined: the log is empty. */
   readonly start: (Head & Start) | undefined;
-  /** The policies that were in force last. */
+  /** The policies that were in force last, and their place in the log. */
+  readonly policies: number | undefined;
   readonly activation: Activation | undefined;
   /** Whether that gate ended in order. */
   readonly ended: boolean;
@@ -37,6 +38,7 @@ export class Past {
     const last = size > 0 ? leaf(size - 1) : undefined;
     const start = last && leaf(last.start);
     const policies = last?.policies === undefined ? undefined : leaf(last.policies);
+    this.policies = last?.policies;
     this.start = start?.kind === 'start' ? start : undefined;
     this.activation = policies?.kind === 'policies' ? policies : undefined;
     this.ended = last?.kind === 'stop';

@@ -2,6 +2,7 @@
 import { checkFiles } from '../config/check.js';
 import { loadConfig } from '../config/config.js';
 import { DocumentError } from '../document/document.js';
+import { namesOf } from '../signing/signers.js';
 import { parseStrictly, refuseExtra } from './arguments.js';
 import type { Io } from './io.js';
 
@@ -9,8 +10,9 @@ export const CHECK_HELP = `tidegate check - say whether a configuration is right
 
 Usage: tidegate check [-c FILE]
 
-Reads the configuration and everything that it names: policies, passwords, keys, certificates; runs
-the policies' tests. Hazards that a policy leaves open are found by 'tidegate policy check'.
+Reads the configuration and everything that it names: policies, who signed them, passwords, keys,
+certificates; runs the policies' tests. Hazards that a policy leaves open are found by 'tidegate
+policy check'.
 Prints 'configuration OK' and exits 0, or says what is wrong as file:line:column and exits 1.
 Nothing is started, nothing is connected to.
 
@@ -33,7 +35,7 @@ export function check(args: readonly string[], io: Io): number {
   refuseExtra(positionals);
   try {
     const config = loadConfig(values.config);
-    const { compiled } = checkFiles(config);
+    const { compiled, signers } = checkFiles(config);
     const fed = new Set(
       compiled.rules
         .flatMap(({ effect, to }) => (effect === 'permit' ? to! : []))
@@ -53,6 +55,7 @@ export function check(args: readonly string[], io: Io): number {
         count(config.uppers.length, 'upper'),
       ].join(', '),
     );
+    if (signers.length > 0) io.out(`policies signed by ${namesOf(signers)}`);
     return 0;
   } catch (error) {
     io.err(describeError(error, values.config));

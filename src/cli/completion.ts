@@ -12,7 +12,7 @@ const WORDS: Readonly<Record<string, string>> = {
   reload: '-c --config --help',
   seals: '-c --config --json --outside --brief --listing --arch --help',
   nft: '-c --config --resolvers --check --help',
-  policy: 'check test explain schema import --help',
+  policy: 'check test explain schema import keygen sign verify --help',
   journal: 'ls cat verify --help',
   pki: 'init issue --dir --name --days --client --server --host --help',
   completion: 'bash zsh fish --help',
@@ -26,6 +26,9 @@ const BELOW: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     explain: '--event --source --at --journal --from --count --brief --json --help',
     schema: '--out --help',
     import: '--dm --id --channel --zone --out --help',
+    keygen: '--name --out --passphrase-file --no-passphrase --help',
+    sign: '-c --config --key --name --manifest --passphrase-file --help',
+    verify: '-c --config --signers --threshold --manifest --help',
   },
   journal: {
     ls: '-c --config --json --help',
@@ -40,7 +43,7 @@ const COMMANDS = [...Object.keys(WORDS), '--version'].join(' ');
 const BASH = `_tidegate() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}"
   case "$before" in
-    -c|--config|--textfile) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    -c|--config|--textfile|--key|--manifest|--passphrase-file|--signers) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --format) COMPREPLY=($(compgen -W "${FORMATS}" -- "$word")); return ;;
     --lane) COMPREPLY=($(compgen -W "${LANES.join(' ')}" -- "$word")); return ;;
   esac

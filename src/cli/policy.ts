@@ -4,10 +4,13 @@ import type { Io } from './io.js';
 import { policyCheck } from './policy-check.js';
 import { policyExplain } from './policy-explain.js';
 import { policyImport } from './policy-import.js';
+import { policyKeygen } from './policy-keygen.js';
 import { policySchema } from './policy-schema.js';
+import { policySign } from './policy-sign.js';
 import { policyTest } from './policy-test.js';
+import { policyVerify } from './policy-verify.js';
 
-export const POLICY_HELP = `tidegate policy - check, test and explain policy files
+export const POLICY_HELP = `tidegate policy - check, test, explain and sign policy files
 
 Usage: tidegate policy COMMAND [OPTIONS]
 
@@ -16,8 +19,11 @@ Usage: tidegate policy COMMAND [OPTIONS]
   explain   say what becomes of an event, and why
   schema    print a JSON Schema, so that an editor completes and checks while you type
   import    turn VSCP's decision matrix into a policy
+  keygen    make the key that a person signs policies with
+  sign      sign policies, so that nobody alone can change them
+  verify    say who has signed policies
 
-None of them needs a relay, a server or a key. 'tidegate policy COMMAND --help' for one of them.
+None of them needs a relay or a server. 'tidegate policy COMMAND --help' for one of them.
 
 A policy says what goes up; what no rule permits stays inside. From an empty file to a relay:
   tidegate policy schema -o tidegate-policy.schema.json     so that the editor helps
@@ -47,6 +53,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   explain: policyExplain,
   schema: policySchema,
   import: policyImport,
+  keygen: policyKeygen,
+  sign: policySign,
+  verify: policyVerify,
 };
 
 /**

@@ -5,12 +5,13 @@ import { dirname } from 'node:path';
 import { PEM, rawKey } from '../note/note.js';
 import { type Compiled, compilePolicies, type Scope } from '../policy/compile.js';
 import { parsePolicy } from '../policy/parse.js';
-import { keyPath } from '../policy/policy.js';
+import { keyFilesOf, keyPath, type Name } from '../policy/policy.js';
 import { tryPolicy } from '../review/trial.js';
 import type { PolicyText } from '../wire/bundle.js';
 import type { Config, FileReference } from './config.js';
 import { readText } from './text.js';
 import { isPassword, openSecret, readSecret, secretPath } from './secret.js';
+import { checkSigned, readManifest } from './signers.js';
 import { checkExpiry, checkTls } from './tls.js';
 
 export interface Checked {
@@ -18,6 +19,9 @@ export interface Checked {
   readonly compiled: Compiled;
   /** Keys of pseudonyms by the paths of their files. */
   readonly keys: Readonly<Record<string, string>>;
+  /** The note by which they are signed; undefined where nobody must sign them. */
+  readonly manifest?: string | undefined;
+  readonly signers: readonly { readonly name: string; readonly id: string }[];
 }
 
 function readFile({ field, path }: FileReference): string {
@@ -76,22 +80,25 @@ export function loadKeys(
   policies: readonly PolicyText[],
   environment: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
-  const keys: Record<string, string> = {};
-  const rules = policies.flatMap(({ file, text }) => parsePolicy(text, file).rules);
-  for (const { emit } of rules) {
-    if (typeof emit.guid !== 'object' || emit.guid instanceof Uint8Array) continue;
-    const { keyFile } = emit.guid;
-    const { field } = keyFile;
-    const path = secretPath(field, dirname(field.file), environment);
-    const way = `(umask 077; openssl rand -hex 32 > ${path})`;
-    if (!existsSync(path)) throw field.error(`there is no ${path}; make one: ${way}`);
-    const key = readSecret(openSecret(field, path));
-    if (key.length < MIN_KEY || !isPassword(key)) {
-      throw field.error(`${path} must hold one line of ${MIN_KEY} characters or more: ${way}`);
-    }
-    keys[keyPath(keyFile)] = key;
+  const parsed = policies.map(({ file, text }) => parsePolicy(text, file));
+  const names = parsed.flatMap(keyFilesOf);
+  return Object.fromEntries(names.map((name) => [keyPath(name), loadKey(name, environment)]));
+}
+
+/**
+ * Reads a key that a policy names.
+ *
+ * @throws DocumentError
+ */
+export function loadKey({ field }: Name, environment: NodeJS.ProcessEnv = process.env): string {
+  const path = secretPath(field, dirname(field.file), environment);
+  const way = `(umask 077; openssl rand -hex 32 > ${path})`;
+  if (!existsSync(path)) throw field.error(`there is no ${path}; make one: ${way}`);
+  const key = readSecret(openSecret(field, path));
+  if (key.length < MIN_KEY || !isPassword(key)) {
+    throw field.error(`${path} must hold one line of ${MIN_KEY} characters or more: ${way}`);
   }
-  return keys;
+  return key;
 }
 
 /**
@@ -122,5 +129,7 @@ export function checkFiles(config: Config, now: number = Date.now(), strict = tr
       if (complaint) throw complaint.field.error(`test '${test.name}': ${complaint.message}`);
     }
   }
-  return { policies, compiled, keys };
+  const manifest = readManifest(config);
+  const signers = checkSigned(config, { manifest, policies, parsed, keys, now })?.signers ?? [];
+  return { policies, compiled, keys, manifest, signers };
 }

@@ -9,6 +9,7 @@ import { MAX_CHANNELS } from '../policy/compile.js';
 import { FIRST_IDENTITY, IDENTITIES } from './identity.js';
 import { parseDuration, parseSize } from '../document/quantity.js';
 import { secretPath } from './secret.js';
+import { parseSigners, type SignersConfig } from './signers.js';
 import { readText } from './text.js';
 
 export const MAX_LOWERS = 64;
@@ -86,6 +87,8 @@ export interface Config {
   readonly uids: number;
   readonly lowers: readonly LowerConfig[];
   readonly policies: readonly FileReference[];
+  /** Who must have signed them; undefined: nobody. */
+  readonly policySigners: SignersConfig | undefined;
   readonly channels: readonly ChannelConfig[];
   readonly uppers: readonly UpperConfig[];
   readonly audit: AuditConfig;
@@ -105,7 +108,7 @@ export function loadConfig(file: string, environment: NodeJS.ProcessEnv = proces
   return parseConfig(readText(file), file, environment);
 }
 
-/** Parses the text of a configuration file; paths are relative to `file`. */
+/** Parses the text of a configuration file, and reads its public keys; paths are relative to `file`. */
 export function parseConfig(
   text: string,
   file: string,
@@ -119,6 +122,7 @@ export function parseConfig(
     'uids',
     'lowers',
     'policies',
+    'policy_signers',
     'channels',
     'uppers',
     'audit',
@@ -144,6 +148,7 @@ export function parseConfig(
     uids: keys.uids?.integer(65_536, 2 ** 31 - IDENTITIES) ?? FIRST_IDENTITY,
     lowers,
     policies: root.need(keys.policies, 'policies').list().map(path),
+    policySigners: keys.policy_signers && parseSigners(keys.policy_signers, around.directory),
     channels,
     uppers,
     audit: parseAudit(keys.audit, around),

@@ -4,7 +4,9 @@ import type { Config } from './config.js';
 
 /** @returns keys such as `lowers.plant-a.port`, but for the policies */
 export function differences(a: Config, b: Config): string[] {
-  const [before, after] = [a, b].map((config) => flatten({ ...config, file: '', policies: [] }));
+  const [before, after] = [a, b].map(({ policySigners, ...rest }) =>
+    flatten({ ...rest, policy_signers: policySigners ?? {}, file: '', policies: [] }),
+  );
   const keys = new Set([...before!.keys(), ...after!.keys()]);
   return [...keys].filter((key) => before!.get(key) !== after!.get(key)).sort();
 }

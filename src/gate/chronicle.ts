@@ -1,9 +1,10 @@
 /** What the audit log says between batches: denials, losses, signs of life, policies, the clock. */
-import type { Activation } from '../audit/leaf.js';
 import type { AuditLog } from '../audit/log.js';
 import { LOST, LOST_REASONS } from './counters.js';
+import type { PolicyStatus } from '../wire/status.js';
 import type { DenialCounts } from './denials.js';
 import type { Ledger } from './ledger.js';
+import type { Activation } from './policies.js';
 
 /** Denials and losses are summed up for this many ms. */
 const SUM_EVERY = 1000;
@@ -12,6 +13,8 @@ const HEARTBEAT_EVERY = 30_000;
 /** Of a reason, and of the names of rules: a leaf takes 64 KiB. */
 const MAX_REASON = 1000;
 const MAX_NAMES = 32 * 1024;
+
+type Refused = NonNullable<PolicyStatus['refused']>;
 
 export class Chronicle {
   readonly #audit: AuditLog;
@@ -59,12 +62,17 @@ export class Chronicle {
   }
 
   /** Policies are in force for all that follows; rules have their numbers: `sumUp` goes before that. */
-  activate(activation: Omit<Activation, 'kind'>): void {
-    const rules = fitting(activation.rules);
-    this.#audit.note({ kind: 'policies', ...activation, rules });
+  activate({ status, ruleNames, files, ...signed }: Activation): void {
+    const described = files.map(({ expires, ...file }) => ({
+      ...file,
+      ...(Number.isFinite(expires) ? { expires: new Date(expires).toISOString() } : {}),
+    }));
+    const rules = fitting(ruleNames);
+    const { digest } = status;
+    this.#audit.note({ kind: 'policies', digest, files: described, rules, ...signed });
   }
 
-  refuse(digest: string, reason: string): void {
+  refuse({ digest, reason }: Refused): void {
     this.#audit.note({ kind: 'refused', digest, reason: reason.slice(0, MAX_REASON) });
   }
 

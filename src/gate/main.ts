@@ -48,7 +48,10 @@ const scope = {
   channels: settings.channels.map(({ name }) => name),
 };
 const trail = new Trail(settings.audit, takeText(FD.key), log);
-const policies = new Policies(FD.policies, scope, log);
+const policies = new Policies(FD.policies, scope, log, {
+  signers: settings.signers,
+  last: trail.past?.revisions,
+});
 const ledger = new Ledger(settings, policies.first.ruleNames, trail.past, (error, tries) => {
   if (tries === 0) log.error({ event: 'stalled', err: error }, 'a commit mark is tried again');
   if (tries < MOST_TRIES) return;
@@ -75,14 +78,18 @@ const audit = trail.begin({
   sequences: ledger.sequences(),
 });
 ledger.audit = audit;
+for (const gone of trail.gone(ledger.names, ledger.sequences())) audit.note(gone);
 const chronicle = new Chronicle(audit, ledger, intake.denials, performance.now(), Date.now());
-const report = new Report(settings.directory, settings.sources, ledger, intake, log);
+const report = new Report(settings.directory, settings.sources, ledger, intake, log, (reason) => {
+  chronicle.state(reason);
+});
 let timer: NodeJS.Timeout | undefined;
 
 /** Sets the time for the events to come, and sends what windows have gathered until then. */
 function advance(): void {
   const now = Date.now();
-  intake.closed = now >= intake.engine.compiled.expires ? 'a policy has expired' : undefined;
+  const expired = now >= intake.engine.compiled.expires ? 'a policy has expired' : undefined;
+  intake.closed = policies.closed ?? expired;
   while (!intake.advance(now)) commit();
 }
 
@@ -153,6 +160,7 @@ setInterval(() => {
   watchClock();
   advance();
   commit();
+  const { activation, status } = policies;
   policies.takeChanged(Date.now(), (engine) => {
     advance();
     commit();
@@ -160,6 +168,9 @@ setInterval(() => {
     chronicle.sumUp(performance.now(), Date.now());
     intake.replace(engine);
   });
+  if (policies.activation !== activation) chronicle.activate(policies.activation);
+  const { refused } = policies.status;
+  if (refused && refused !== status.refused) chronicle.refuse(refused);
   chronicle.tick(performance.now(), Date.now());
   ledger.log(Date.now());
   ledger.tend(performance.now());
@@ -172,12 +183,16 @@ setInterval(() => {
     log.error({ event: 'expire', err: error }, 'cannot delete what is beyond its retention');
   }
 }, EXPIRE_EVERY);
+if (policies.closed === undefined) chronicle.activate(policies.activation);
+if (policies.status.refused) chronicle.refuse(policies.status.refused);
+intake.closed = policies.closed;
+report.note(policies.closed);
 report.update(policies.status);
 log.info(
   {
     event: 'started',
     rules: policies.first.compiled.rules.length,
-    ...policies.status,
+    ...policies.described,
   },
   'deciding',
 );

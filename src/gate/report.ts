@@ -22,6 +22,7 @@ interface SourceHistory {
 
 export class Report {
   readonly #log: Logger;
+  readonly #changed: (reason: string | undefined) => void;
   readonly #ledger: Ledger;
   readonly #intake: Intake;
   readonly #started = Date.now();
@@ -36,14 +37,19 @@ export class Report {
   #since = this.#started;
   #unwritten = false;
 
-  /** @param directory of the status file, which is there */
+  /**
+   * @param directory of the status file, which is there
+   * @param changed is told why nothing goes out, or that events go out, whenever that changes
+   */
   constructor(
     directory: string,
     sources: readonly string[],
     ledger: Ledger,
     intake: Intake,
     log: Logger,
+    changed: (reason: string | undefined) => void,
   ) {
+    this.#changed = changed;
     this.#directory = directory;
     this.#log = log;
     this.#ledger = ledger;
@@ -63,6 +69,7 @@ export class Report {
     if (reason === this.#failing) return;
     this.#failing = reason;
     this.#since = Date.now();
+    this.#changed(reason);
     if (reason === undefined) this.#log.info({ event: 'forwarding' }, 'events go out again');
     else this.#log.error({ event: 'not-forwarding', reason }, 'nothing goes out');
   }

@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Start } from '../audit/leaf.js';
+import type { Start, Void } from '../audit/leaf.js';
 import { AuditLog } from '../audit/log.js';
 import { Past } from '../audit/past.js';
 import { NoScribe, Thread } from '../audit/scribe.js';
@@ -81,9 +81,23 @@ export class Trail {
     };
     const start: Start = { kind: 'start', boot: this.boot, relay, key, ...previous, ...beginning };
     const size = this.#found?.size ?? 0;
-    const audit = new AuditLog(this.#scribe(), size, this.past?.time ?? 0, start);
+    const audit = new AuditLog(this.#scribe(), size, this.past, start);
     if (before && before.key !== key) this.#rotate(audit, before.key);
     return audit;
+  }
+
+  /** What the log says is journalled, and is not: after a power cut, or of a batch that it has a part of. */
+  gone(journals: readonly string[], sequences: readonly number[]): Void[] {
+    const { start, unfinished = [] } = this.past ?? {};
+    const known = this.past?.beyond(-1)?.sequences ?? start?.sequences ?? [];
+    return journals.flatMap((name, journal) => {
+      const place = start?.journals.indexOf(name) ?? -1;
+      const here = sequences[journal]!;
+      const torn = unfinished.some((range) => range.journal === place && range.first > here);
+      if (!torn && (known[place] ?? 0) <= here) return [];
+      const reason = torn ? 'the log has a part of the batch' : 'the records are not there';
+      return [{ kind: 'void', journal, first: here + 1, reason }];
+    });
   }
 
   #scribe(): Thread | NoScribe {

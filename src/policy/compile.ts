@@ -26,6 +26,13 @@ function expired(field: Field, message: string): ExpiredError {
   return new ExpiredError(file, line, column, message);
 }
 
+/** @throws ExpiredError if the policy's last day is over */
+export function refuseExpired({ id, expires, expiresField, idField }: Policy, now: number): void {
+  if (expires > now) return;
+  const last = new Date(expires - 1).toISOString().slice(0, 10);
+  throw expired(expiresField ?? idField, `policy '${id}' expired: its last day was ${last}`);
+}
+
 /** What the names in policies refer to: the lower links and the channels of the configuration. */
 export interface Scope {
   readonly sources: readonly string[];
@@ -83,11 +90,7 @@ export function compilePolicies(policies: readonly Policy[], scope: Scope, now: 
       throw policy.idField.error(`a second policy with the id '${policy.id}'`);
     }
     ids.set(policy.id, policy);
-    if (policy.expires <= now) {
-      const last = new Date(policy.expires - 1).toISOString().slice(0, 10);
-      const field = policy.expiresField ?? policy.idField;
-      throw expired(field, `policy '${policy.id}' expired: its last day was ${last}`);
-    }
+    refuseExpired(policy, now);
   }
   const rules = policies
     .flatMap((policy) => policy.rules)

@@ -138,6 +138,13 @@ export interface Policy {
   }[];
 }
 
+/** The files of keys that its rules name, each as often as they do. */
+export function keyFilesOf({ rules }: Pick<Policy, 'rules'>): Name[] {
+  return rules.flatMap(({ emit: { guid } }) =>
+    typeof guid === 'object' && !(guid instanceof Uint8Array) ? [guid.keyFile] : [],
+  );
+}
+
 /** Events that a test feeds: one binary form, some times. */
 export interface TestStep {
   readonly source: string | undefined;

@@ -91,7 +91,8 @@ export class Relay {
     const run = join(config.state, 'run');
     this.#pipes = makePipes(run, [...pipes, ...writers, 'verdict']);
     this.#bundle = openBoth(join(run, 'policies'));
-    this.#hand({ number: 0, policies: checked.policies, keys: checked.keys });
+    const { policies, keys, manifest } = checked;
+    this.#hand({ number: 0, policies, keys, manifest });
     this.#launcher = new Launcher(run);
     this.#reportSeals();
     this.#confines = new Confines(config, this.#launcher);
@@ -99,6 +100,7 @@ export class Relay {
     const verdicts = new Verdicts(this.#pipe('verdict').read);
     this.#reload = new Reload({
       config,
+      policies,
       log,
       check: (policies, lines) => {
         verdicts.follow(lines);
@@ -268,6 +270,7 @@ export class Relay {
 
   #startGate(): void {
     const config = this.#config;
+    const { policySigners: rules } = config;
     const settings: GateSettings = {
       sources: config.lowers.map(({ name }) => name),
       channels: config.channels.map(({ name, retain }, i) => ({
@@ -281,6 +284,9 @@ export class Relay {
         relay: config.audit.relay,
         host: relayName(),
       },
+      ...(rules && {
+        signers: { keys: rules.keys, threshold: rules.threshold, revoked: rules.revoked },
+      }),
     };
     const opened = openAll({
       [FD.lock]: () => lockFile(this.#gateLock),

@@ -5,7 +5,9 @@
 import { loadKeys, readPolicies } from '../config/check.js';
 import { type Config, loadConfig } from '../config/config.js';
 import { differences } from '../config/difference.js';
+import { checkSigned, readManifest } from '../config/signers.js';
 import type { Process } from '../seal/process.js';
+import { revisionsOf } from '../signing/manifest.js';
 import { type Bundle, digestOf, type PolicyText } from '../wire/bundle.js';
 import { readDescriptor } from '../wire/descriptor.js';
 import type { Logger } from '../wire/log.js';
@@ -20,6 +22,8 @@ const MAX_VERDICT = 16 * 1024;
 export interface ReloadParts {
   /** As the relay was started. */
   readonly config: Config;
+  /** That it was started with. */
+  readonly policies: readonly PolicyText[];
   readonly log: Logger;
   /** Starts the process that checks, which writes what is wrong to `lines`. */
   check(policies: readonly PolicyText[], lines: (text: string) => void): Process;
@@ -28,15 +32,25 @@ export interface ReloadParts {
   changed(): void;
 }
 
+/** What was read for one reload: what is checked is what is handed on. */
+interface Found {
+  readonly config: Config;
+  readonly policies: readonly PolicyText[];
+  readonly manifest: string | undefined;
+}
+
 export class Reload {
   #status: ReloadStatus | undefined;
   #count = 0;
   /** Asked for while one is going on. */
   #again = false;
   readonly #parts: ReloadParts;
+  /** Of all that was handed on, by policy: the gate falls back to nothing lower. */
+  #revisions: ReadonlyMap<string, number>;
 
   constructor(parts: ReloadParts) {
     this.#parts = parts;
+    this.#revisions = revisionsOf(parts.policies);
   }
 
   /** Of the last one; undefined while none was asked for. */
@@ -59,15 +73,15 @@ export class Reload {
           `restart needed: a reload replaces policies only, and ${differing.join(', ')} differ`,
         );
       }
-      this.#check(readPolicies(next));
+      this.#check({ config: next, policies: readPolicies(next), manifest: readManifest(next) });
     } catch (error) {
       this.#refuse((error as Error).message);
     }
   }
 
-  #check(policies: readonly PolicyText[]): void {
+  #check(found: Found): void {
     let said = '';
-    const child = this.#parts.check(policies, (text) => (said += text));
+    const child = this.#parts.check(found.policies, (text) => (said += text));
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -77,7 +91,7 @@ export class Reload {
       clearTimeout(timer);
       // Its last words may still be in the pipe.
       setImmediate(() => {
-        if (code === 0) this.#hand(policies);
+        if (code === 0) this.#hand(found);
         else if (late) this.#refuse(`the check took longer than ${PATIENCE / 1000} s`);
         else if (said !== '') this.#refuse(said.trim());
         else this.#refuse(error?.message ?? 'the check ended without a verdict');
@@ -85,9 +99,13 @@ export class Reload {
     });
   }
 
-  #hand(policies: readonly PolicyText[]): void {
+  #hand({ config, policies, manifest }: Found): void {
     try {
-      this.#parts.hand({ number: this.#count, policies, keys: loadKeys(policies) });
+      const keys = loadKeys(policies);
+      const last = this.#revisions;
+      checkSigned(config, { manifest, policies, keys, now: Date.now(), last });
+      this.#parts.hand({ number: this.#count, policies, keys, manifest });
+      this.#revisions = new Map([...last, ...revisionsOf(policies)]);
       const digest = digestOf(policies);
       this.#tell('handed', { digest });
       this.#parts.log.info({ event: 'reload', digest }, 'policies handed on');

@@ -18,6 +18,8 @@ export interface Bundle {
   readonly policies: readonly PolicyText[];
   /** Keys of pseudonyms by the paths of their files. */
   readonly keys: Readonly<Record<string, string>>;
+  /** The note by which they are signed; none: nobody must sign them. */
+  readonly manifest?: string | undefined;
 }
 
 const MARK = 65;

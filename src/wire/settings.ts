@@ -34,6 +34,12 @@ export interface GateSettings {
     readonly relay: string | undefined;
     readonly host: string;
   };
+  /** Who must have signed the policies: public keys, how many, and those that are revoked. */
+  readonly signers?: {
+    readonly keys: readonly string[];
+    readonly threshold: number;
+    readonly revoked: readonly string[];
+  };
 }
 
 /** What is to be checked before it replaces the policies in force. */

@@ -57,8 +57,8 @@ const keyring = (path: string) => hmacOf(`key of ${path}`);
 
 /** What fails in the audit log's place, and sees what it is given. */
 export interface Auditor {
-  append(batch: Logged): void;
-  probe?(): void;
+  readonly append: (batch: Logged) => void;
+  readonly probe?: () => void;
 }
 
 /** What a gate is made of; `restart` is what its successor finds. */

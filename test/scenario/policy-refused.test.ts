@@ -159,7 +159,15 @@ await t.test('policies that have expired are not replaced by those before them',
   ]) {
     writeBundles(write, [bundle(2, last), before]);
     // They were in force until their last day: after it nothing goes out, by any policy.
-    t.throws(() => new Policies(read, scope, log as unknown as Logger), /expired/);
+    const policies = new Policies(read, scope, log as unknown as Logger);
+    t.match(policies.closed, /expired/);
+    t.same(policies.first.ruleNames, []);
+    t.match(policies.status, { policies: [], refused: { number: 2, reason: /expired/ } });
+    // Right ones end it.
+    writeBundles(write, [bundle(3, text('id: all, revision: 3')), bundle(2, last), before]);
+    policies.takeChanged(Date.now(), () => undefined);
+    t.equal(policies.closed, undefined);
+    t.match(policies.status, { number: 3, policies: [{ id: 'all', revision: 3 }] });
   }
   closeSync(read);
   closeSync(write);

@@ -94,6 +94,9 @@ export interface RelayOptions {
   readonly uppers: readonly UpperEntry[];
   /** The text of the policy file; PERMIT_ALL if not given. */
   readonly policy?: string;
+  /** `policy_signers` as YAML, and the manifest beside the policy file. */
+  readonly signers?: string;
+  readonly manifest?: string;
   /** Of all uppers that have none of their own; 1 if not given. */
   readonly window?: number;
   /** The retention of every channel, as YAML. */
@@ -269,6 +272,7 @@ export async function writeRelay(directory: string, options: RelayOptions): Prom
   write('relay.pem', own.certificate);
   write('relay.key', own.key);
   write('policy.yaml', options.policy ?? PERMIT_ALL);
+  if (options.manifest !== undefined) write('policy.yaml.manifest', options.manifest);
   for (const { name, password = 'secret' } of options.lowers) write(`lower-${name}`, password);
   for (const { name, password = 'secret' } of options.uppers) write(`upper-${name}`, password);
   write('tidegate.yaml', configuration(options));
@@ -307,7 +311,9 @@ function configuration(options: RelayOptions): string {
   return [
     `schema: tidegate/v1\nstate: ./state\nseal: ${options.unsealed === true ? 'preferred' : SEAL}\nlowers:\n`,
     ...lowerText,
-    'policies: [policy.yaml]\nchannels:\n',
+    'policies: [policy.yaml]\n',
+    ...(options.signers === undefined ? [] : [`policy_signers: ${options.signers}\n`]),
+    'channels:\n',
     ...[...channels].map((name) => `  ${name}: { retain: ${retain} }\n`),
     'uppers:\n',
     ...upperText,

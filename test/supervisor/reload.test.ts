@@ -35,6 +35,7 @@ function world(t: Test) {
   const states: string[] = [];
   const reload: Reload = new Reload({
     config: loadConfig(join(directory, 'tidegate.yaml'), {}),
+    policies: [{ file: 'policy.yaml', text: POLICY }],
     log: QUIET,
     check(_, lines) {
       let gone: (code: number) => void = () => undefined;
