@@ -21,6 +21,7 @@ interface Grants {
 const TABLE: Readonly<Record<string, Grants>> = {
   // pure
   event: { own: [], node: [], packages: [] },
+  beacon: { own: [], node: [], packages: [] },
   document: { own: [], node: [], packages: ['yaml'] },
   policy: {
     own: ['document', 'event'],
@@ -84,7 +85,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
     packages: [],
   },
   gate: {
-    own: ['audit', 'event', 'journal', 'note/note', 'policy', 'signing', 'wire'],
+    own: ['audit', 'beacon/beacon', 'event', 'journal', 'note/note', 'policy', 'signing', 'wire'],
     node: ['crypto', 'fs', 'path'],
     packages: [],
   },
@@ -101,7 +102,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
   },
   // no part of the relay
   demo: {
-    own: ['event', 'pki', 'terminal', 'wire/parent', 'wire/status'],
+    own: ['beacon', 'event', 'pki', 'terminal', 'wire/parent', 'wire/status'],
     node: [
       'child_process',
       'crypto',

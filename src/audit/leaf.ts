@@ -29,9 +29,6 @@ export type Kind = (typeof KINDS)[number];
 export const CLOCKS = ['steady', 'behind'] as const;
 export type Clock = (typeof CLOCKS)[number];
 
-/** Of a record that is the relay's own: a beacon. */
-export const RELAY = 0xffff;
-
 export interface Head {
   /** Its place in the log, from 0 on. */
   readonly index: number;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readInstant } from '../document/date.js';
 import { encodeEvent, MAX_TEXT } from '../event/encode.js';
 import { CLASS, readU16, TYPE } from '../event/layout.js';
-import { LANES, type SegmentHeader } from '../journal/format.js';
+import { LANES, RELAY, type SegmentHeader } from '../journal/format.js';
 import { type Entry, History } from '../journal/history.js';
 import { quote } from '../pki/options.js';
 import { className, typeName } from '../policy/tokens.js';
@@ -49,6 +49,7 @@ function readTime(option: string, text: string | undefined, fallback: number): n
 
 /** What a header says at a place, if it says a name there. */
 function nameAt(header: SegmentHeader, list: 'sources' | 'rules', i: number): string {
+  if (i === RELAY) return list === 'rules' ? '(beacon)' : '(relay)';
   const names: unknown = (header as SegmentHeader | null)?.[list];
   const name: unknown = Array.isArray(names) ? names[i] : undefined;
   return typeof name === 'string' ? name : String(i);

@@ -120,6 +120,11 @@ export function describeChannels({ gate }: Look): Family[] {
       each(({ open }) => open),
     ),
     counter(
+      'channel_beacons',
+      "The relay's own events",
+      each(({ beacons = 0 }) => beacons),
+    ),
+    counter(
       'journalled',
       'Records in the journal of a channel, ever',
       channels.flatMap(({ channel, journalled, urgent }) => [

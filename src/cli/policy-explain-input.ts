@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { decodeEvent } from '../event/decode.js';
 import { bodyLength, MAX_BODY, readU16 } from '../event/layout.js';
 import { type MalformedKind, malformedKind } from '../event/malformed.js';
-import { bodyOf, readU64, RULE, SEQUENCE, SOURCE } from '../journal/format.js';
+import { bodyOf, readU64, RELAY, RULE, SEQUENCE, SOURCE } from '../journal/format.js';
 import { JournalReader } from '../journal/reader.js';
 
 /** Longest line: beyond it, what follows is passed over up to the line's end. */
@@ -93,6 +93,8 @@ export function* recordItems(directory: string, from: number): Generator<Item> {
     for (let count = reader.read(); count > 0; count = reader.read()) {
       const { buffer, header } = reader;
       for (const at of reader.offsets.subarray(0, count)) {
+        // The relay's own events never come in.
+        if (readU16(buffer, at + SOURCE) === RELAY) continue;
         const body = bodyOf(buffer, at);
         const source = nameAt(header?.sources, readU16(buffer, at + SOURCE));
         const rule = nameAt(header?.rules, readU16(buffer, at + RULE));

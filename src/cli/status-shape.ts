@@ -67,6 +67,7 @@ const channel = shape<ChannelStatus>({
   absorbed: counts,
   open: quantity,
   withheld: counts,
+  beacons: optional(quantity),
 });
 
 const refusedPolicies = shape<NonNullable<PolicyStatus['refused']>>({

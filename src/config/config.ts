@@ -40,6 +40,8 @@ export interface ChannelConfig {
   readonly name: string;
   /** Bytes and milliseconds. */
   readonly retain: { readonly size: number; readonly age: number };
+  /** ms between the relay's own events; undefined: none. */
+  readonly beacon: number | undefined;
 }
 
 /** How a timestamp in nanoseconds goes up: as a datetime and microseconds, or as it is. */
@@ -180,7 +182,7 @@ function parseLower(name: string, field: Field, around: Surroundings): LowerConf
 }
 
 function parseChannel(name: string, field: Field): ChannelConfig {
-  const keys = field.record(['retain']);
+  const keys = field.record(['retain', 'beacon']);
   const retain = keys.retain?.record(['size', 'age']);
   return {
     name,
@@ -188,6 +190,7 @@ function parseChannel(name: string, field: Field): ChannelConfig {
       size: retain?.size ? parseSize(retain.size, MIN_RETAIN) : 2 ** 30,
       age: retain?.age ? parseDuration(retain.age, 1000) : 7 * 86_400_000,
     },
+    beacon: keys.beacon && parseDuration(keys.beacon, 1000),
   };
 }
 

@@ -106,6 +106,7 @@ function look(): Picture {
     upper: readUpperStatus(state, 'portal'),
     delivered: moment?.delivered ?? 0,
     duplicates: portal.duplicates,
+    account: portal.watch.account,
     protocol: portal.protocol,
     down: { script: plant.scriptBytes, after: plant.afterScriptBytes },
     connections: supervisor?.lowers[0]?.connections ?? 0,

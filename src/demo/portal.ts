@@ -1,7 +1,9 @@
 /** An embedded upper VSCP server: takes SEND over TLS 1.3 from clients with a certificate. */
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { parseEvent } from '../event/event.js';
+import { BEACON_CLASS, BEACON_TYPE, decodeBeacon } from '../beacon/beacon.js';
+import { BeaconWatch } from '../beacon/watch.js';
+import { parseEvent, type VscpEvent } from '../event/event.js';
 
 /** The last events whose identity is remembered, to tell duplicates. */
 const REMEMBERED = 1_000_000;
@@ -19,6 +21,8 @@ export class Portal {
   /** Events taken, each once. */
   delivered = 0;
   duplicates = 0;
+  /** What the relay says of itself, and of what came. */
+  readonly watch = new BeaconWatch();
   /** Lines that were no SEND of an event, once logged in. */
   refused = 0;
   /** The last event's line. */
@@ -90,19 +94,27 @@ export class Portal {
   }
 
   #take(line: string): boolean {
+    let event: VscpEvent;
     try {
-      parseEvent(line);
+      event = parseEvent(line);
     } catch {
       this.refused++;
       return false;
     }
-    if (!this.#counts(line)) return true;
+    const { vscpClass, type, data } = event;
+    const own = vscpClass === BEACON_CLASS && type === BEACON_TYPE;
+    const beacon = own ? decodeBeacon(data) : undefined;
+    if (beacon) this.watch.note(beacon);
+    if (own) return true;
+    const counts = this.#counts(line);
     if (this.#seen.has(line) || this.#seenBefore.has(line)) {
-      this.duplicates++;
+      this.duplicates += Number(counts);
       return true;
     }
     if (this.#seen.size >= REMEMBERED / 2) [this.#seenBefore, this.#seen] = [this.#seen, new Set()];
     this.#seen.add(line);
+    this.watch.take();
+    if (!counts) return true;
     this.delivered++;
     this.last = line;
     return true;

@@ -76,7 +76,7 @@ lowers:
     password_file: plant.password
 policies: [${JSON.stringify(policy)}]
 channels:
-  public: { retain: { size: 64MiB, age: 1d } }
+  public: { retain: { size: 64MiB, age: 1d }, beacon: 10s }
 uppers:
   portal:
     kind: vscp

@@ -1,4 +1,5 @@
 /** The demo's view: the pipeline with its counters, for a terminal or as plain lines. */
+import type { Account } from '../beacon/watch.js';
 import { type Paint, type Palette, palette } from '../terminal/palette.js';
 import type {
   Decision,
@@ -20,6 +21,8 @@ export interface Picture {
   readonly supervisor: SupervisorStatus | undefined;
   readonly delivered: number;
   readonly duplicates: number;
+  /** By the relay's newest beacon. */
+  readonly account: Account | undefined;
   readonly protocol: string;
   readonly down: { readonly script: number; readonly after: number };
   readonly connections: number;
@@ -81,6 +84,20 @@ function drawSeals(seals: readonly SealStatus[], c: Palette): string {
   return [...marks, ...(reason === undefined ? [] : [c.dim(fit(reason, 70).trimEnd())])].join('  ');
 }
 
+/** What the upper side knows by the relay's newest beacon. */
+function drawBeacon(account: Account | undefined, c: Palette): string {
+  if (!account) return c.dim('none yet');
+  const { beacon, expected, missing } = account;
+  const [source] = beacon.sources;
+  const root = Buffer.from(beacon.root).toString('hex', 0, 4);
+  const lack = `${number(missing)} of ${number(expected)} missing`;
+  return [
+    missing === 0 ? c.green(lack) : c.red(lack),
+    `plant silent for ${number(source?.silence ?? 0)} s`,
+    `audit log: ${number(beacon.size)} leaves, root ${root}…`,
+  ].join(' · ');
+}
+
 /** The lines of the live view. */
 export function drawPicture(picture: Picture, colours: boolean): string[] {
   const c = palette(colours);
@@ -98,6 +115,7 @@ export function drawPicture(picture: Picture, colours: boolean): string[] {
     `  ${c.bold('bytes sent down')}  login script: ${number(down.script)}, ` +
       (down.after === 0 ? c.green(after) : c.red(after)),
     `  ${c.bold('seals')}            ${drawSeals(supervisor?.seals ?? [], c)}`,
+    `  ${c.bold('beacon')}           ${drawBeacon(picture.account, c)}`,
     gate?.forwarding === false ? `  ${c.red(`nothing goes out: ${gate.reason ?? ''}`)}` : '',
     `  ${c.bold('last permitted')}  ${c.dim('class, type, the rule that decided')}`,
     ...decisions(gate?.recent.permitted ?? [], c.green, '✓'),

@@ -16,6 +16,7 @@ import { FrameReader } from '../wire/frame.js';
 import { openLog } from '../wire/log.js';
 import { FD } from '../wire/fd.js';
 import { takeSettings, takeText } from '../wire/settings.js';
+import { Beacons } from './beacons.js';
 import { Chronicle } from './chronicle.js';
 import { COUNTERS } from './counters.js';
 import { Intake } from './intake.js';
@@ -80,6 +81,14 @@ const audit = trail.begin({
 ledger.audit = audit;
 for (const gone of trail.gone(ledger.names, ledger.sequences())) audit.note(gone);
 const chronicle = new Chronicle(audit, ledger, intake.denials, performance.now(), Date.now());
+const beacons = new Beacons(
+  {
+    ...{ relay: trail.relay, boot: trail.boot, counters: ledger.counters, lanes: ledger.lanes },
+    every: settings.channels.map(({ beacon }) => beacon),
+    outflow,
+  },
+  performance.now(),
+);
 const report = new Report(settings.directory, settings.sources, ledger, intake, log, (reason) => {
   chronicle.state(reason);
 });
@@ -159,6 +168,8 @@ function watchClock(): void {
 setInterval(() => {
   watchClock();
   advance();
+  const forwarding = intake.closed === undefined && !intake.shedding;
+  if (forwarding) beacons.send(performance.now(), Date.now(), audit.checkpoint);
   commit();
   const { activation, status } = policies;
   policies.takeChanged(Date.now(), (engine) => {

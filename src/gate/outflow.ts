@@ -1,6 +1,7 @@
 /** Where what is sent goes: the lanes of the channels; and what became of all that was permitted. */
-import { BATCH_BYTES } from '../journal/format.js';
+import { BATCH_BYTES, RELAY } from '../journal/format.js';
 import {
+  BEACONS,
   CHANNEL_PERMITTED,
   EMITTED,
   OPEN,
@@ -25,6 +26,7 @@ export class Outflow implements Sink {
   /** By channel: records of the batch that is not committed, of events, and of windows. */
   readonly #events: Float64Array;
   readonly #windows: Float64Array;
+  readonly #beacons: Float64Array;
   #channel = 0;
 
   /** @param outcomes one vector of OUTCOMES per channel */
@@ -33,6 +35,7 @@ export class Outflow implements Sink {
     this.#outcomes = outcomes;
     this.#events = new Float64Array(lanes.length);
     this.#windows = new Float64Array(lanes.length);
+    this.#beacons = new Float64Array(lanes.length);
     this.buffer = lanes[0]!.routine.buffer;
   }
 
@@ -61,6 +64,15 @@ export class Outflow implements Sink {
     this.appended++;
   }
 
+  /** Takes an event of the relay's own, whose bytes stand at `at`, behind all that went before. */
+  appendOwn(length: number): void {
+    const { routine } = this.#lanes[this.#channel]!;
+    routine.append(length, RELAY, RELAY, routine.sequence);
+    if (routine.pendingBytes >= BATCH_BYTES) this.full = true;
+    this.#beacons[this.#channel]!++;
+    this.#outcomes[this.#channel]![BEACONS]!++;
+  }
+
   count(channel: number, outcome: number, events: number): void {
     this.#outcomes[channel]![outcome]! += events;
   }
@@ -70,6 +82,7 @@ export class Outflow implements Sink {
     this.full = false;
     this.#events.fill(0);
     this.#windows.fill(0);
+    this.#beacons.fill(0);
   }
 
   /**
@@ -84,6 +97,7 @@ export class Outflow implements Sink {
       counts[CHANNEL_PERMITTED]! -= events;
       counts[EMITTED]! -= events + windows;
       counts[WITHHELD_INTERRUPTED]! += windows;
+      counts[BEACONS]! -= this.#beacons[channel]!;
     });
     this.committed();
     return lost;
@@ -102,7 +116,7 @@ export function adoptOutcomes(names: readonly string[], vector: Float64Array): F
 /** By kind and reason; those that are zero are left out. */
 export function describeOutcomes(
   vector: Float64Array,
-): Pick<ChannelStatus, 'permitted' | 'emitted' | 'absorbed' | 'open' | 'withheld'> {
+): Pick<ChannelStatus, 'permitted' | 'emitted' | 'absorbed' | 'open' | 'withheld' | 'beacons'> {
   const named = (prefix: string): Record<string, number> => {
     const entries = OUTCOMES.map((name, i) => [name, vector[i]!] as const);
     return Object.fromEntries(
@@ -117,5 +131,6 @@ export function describeOutcomes(
     absorbed: named('absorbed.'),
     open: vector[OPEN]!,
     withheld: named('withheld.'),
+    beacons: vector[BEACONS]!,
   };
 }

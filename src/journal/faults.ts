@@ -5,6 +5,7 @@ import {
   EVENT,
   KIND,
   type Lane,
+  RELAY,
   RULE,
   type SegmentHeader,
   type SegmentName,
@@ -32,8 +33,10 @@ export function eventFaults(
   const wrong: string[] = [];
   if (bytes[at + KIND] !== (lane === 'urgent' ? URGENT : EVENT)) wrong.push('is of the other lane');
   if (!holdsEvent(bytes, at, length)) wrong.push('holds no event');
-  if (readU16(bytes, at + SOURCE) >= sources.length) wrong.push('is of no source in the header');
-  if (readU16(bytes, at + RULE) >= rules.length) wrong.push('is of no rule in the header');
+  const [source, rule] = [readU16(bytes, at + SOURCE), readU16(bytes, at + RULE)];
+  const own = source === RELAY && rule === RELAY;
+  if (!own && source >= sources.length) wrong.push('is of no source in the header');
+  if (!own && rule >= rules.length) wrong.push('is of no rule in the header');
   return wrong;
 }
 

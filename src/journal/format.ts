@@ -39,6 +39,9 @@ export const EVENT_OVERHEAD = BODY + 4;
 export const AFTER = 20;
 export const URGENT_BODY = 28;
 
+/** In place of the source and the rule of an event of the relay's own. */
+export const RELAY = 0xffff;
+
 // A commit mark.
 export const BATCH = 16; // u64, numbers the gate's batches across channels
 export const TIME = 24; // f64, the gate's clock, ms since 1970

@@ -7,6 +7,8 @@ const GROWING = new RegExp(
     '^(?:malformed|lost|absorbed|withheld)\\.',
 );
 const EMITTED = 'emitted';
+/** The relay's own events, which are journalled too. */
+const BEACONS = 'beacons';
 const INTERRUPTED = 'withheld.interrupted';
 
 /** The vectors of one kind in the marks of a segment. */
@@ -111,7 +113,7 @@ export class Sums {
     const emitted = names.indexOf(EMITTED);
     if (emitted < 0) return;
     owners.forEach((owner, i) => {
-      let beyond = outcomes[i]![emitted]!;
+      let beyond = outcomes[i]![emitted]! + (outcomes[i]![names.indexOf(BEACONS)] ?? 0);
       for (const lane of LANES) beyond -= sequences[journals.indexOf(laneOf(owner, lane))] ?? NaN;
       if (Number.isNaN(beyond)) return;
       // Whoever deletes a journal by hand makes its sequences begin anew, with a new gate.

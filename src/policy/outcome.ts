@@ -13,6 +13,8 @@ export const OUTCOMES = [
   'withheld.conversion',
   'withheld.overflow',
   'withheld.interrupted',
+  /** The relay's own events: journalled = emitted + beacons. */
+  'beacons',
 ] as const;
 
 export const CHANNEL_PERMITTED = 0;
@@ -25,6 +27,7 @@ export const WITHHELD_SIZE = 6;
 export const WITHHELD_CONVERSION = 7;
 export const WITHHELD_OVERFLOW = 8;
 export const WITHHELD_INTERRUPTED = 9;
+export const BEACONS = 10;
 
 /** What is sent goes here. */
 export interface Sink {

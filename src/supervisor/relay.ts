@@ -273,9 +273,8 @@ export class Relay {
     const { policySigners: rules } = config;
     const settings: GateSettings = {
       sources: config.lowers.map(({ name }) => name),
-      channels: config.channels.map(({ name, retain }, i) => ({
-        name,
-        retain,
+      channels: config.channels.map(({ name, retain, beacon }, i) => ({
+        ...{ name, retain, beacon },
         directory: this.#confines.state.journal(i).path,
       })),
       directory: this.#confines.state.gate.path,

@@ -25,6 +25,8 @@ export interface GateSettings {
     readonly name: string;
     readonly directory: string;
     readonly retain: { readonly size: number; readonly age: number };
+    /** ms between beacons; absent: none. */
+    readonly beacon?: number | undefined;
   }[];
   /** Where the gate's status file goes. */
   readonly directory: string;

@@ -43,7 +43,7 @@ export interface ChannelStatus {
   readonly journalled: number;
   /** Of them, those in the urgent lane. */
   readonly urgent: number;
-  /** permitted = emitted + absorbed + open + withheld; emitted is what was journalled. */
+  /** permitted = emitted + absorbed + open + withheld; journalled = emitted + beacons. */
   readonly permitted: number;
   readonly emitted: number;
   /** By kind and by reason; those that are zero are left out. */
@@ -51,6 +51,8 @@ export interface ChannelStatus {
   /** Samples in windows that have not ended. */
   readonly open: number;
   readonly withheld: Readonly<Record<string, number>>;
+  /** The relay's own events; absent in a status of an older gate. */
+  readonly beacons?: number;
 }
 
 /** The policies in force. */

@@ -12,6 +12,7 @@ const PICTURE: Picture = {
   supervisor: undefined,
   delivered: 4,
   duplicates: 0,
+  account: undefined,
   protocol: '',
   down: { script: 52, after: 0 },
   connections: 1,

@@ -72,11 +72,11 @@ export function judge(world: World): Judgement {
     check(strange.length === 0, `source ${sums.name}: ${strange.slice(0, 3).join('; ')}`);
   }
   for (const channel of gate.channels) {
-    const { permitted, emitted, absorbed, open, withheld, journalled } = channel;
+    const { permitted, emitted, absorbed, open, withheld, journalled, beacons = 0 } = channel;
     const rest = sum(absorbed) + open + sum(withheld);
     const text = `channel ${channel.channel}: ${JSON.stringify(channel)}`;
     check(permitted === emitted + rest, `${text}: permitted is not emitted and the rest`);
-    check(emitted === journalled, `${text}: emitted is not journalled`);
+    check(emitted + beacons === journalled, `${text}: emitted and beacons are not journalled`);
   }
   for (const [i, sums] of uppers.entries()) checkUpper(world, world.sinks[i]!, sums, check);
   for (const line of world.fatal) faults.push(`log: ${JSON.stringify(line)}`);

@@ -1,0 +1,65 @@
+/**
+ * What a receiver knows of a relay by its beacons: whether it is silent or cut off, and how many events
+ * are missing.
+ */
+import type { Beacon, BeaconPart } from './beacon.js';
+
+/** What the beacons up to one say, and what came. */
+export interface Account {
+  readonly beacon: Beacon;
+  /** The relay's gate has begun anew since the one before. */
+  readonly restarted: boolean;
+  /** Events that should have come since the first beacon, and that did. */
+  readonly expected: number;
+  readonly received: number;
+  /**
+   * Events that never came. Urgent ones that overtook the first beacon count as missing; those that
+   * overtake the newest are not missed before the next.
+   */
+  readonly missing: number;
+}
+
+export class BeaconWatch {
+  /** By the newest whole beacon. */
+  account: Account | undefined;
+  /** Parts of the beacon that is coming. */
+  #parts: BeaconPart[] = [];
+  #expected = 0;
+  #received = 0;
+  #before: { readonly beacon: Beacon; readonly parts: number } | undefined;
+
+  /** An event came that is no beacon, and that had not come before. */
+  take(): void {
+    if (this.#before) this.#received++;
+  }
+
+  /**
+   * A part of a beacon came.
+   *
+   * @returns what it says, when it is whole; undefined before that, and for one that came again
+   */
+  note(part: BeaconPart): Account | undefined {
+    const [first] = this.#parts;
+    if (part.part === 0) this.#parts = [part];
+    else if (part.part === this.#parts.length && first?.routine === part.routine) {
+      this.#parts.push(part);
+    } else return undefined;
+    const { length } = this.#parts;
+    if (length < part.parts) return undefined;
+    const beacon = { ...this.#parts[0]!, sources: this.#parts.flatMap(({ sources }) => sources) };
+    this.#parts = [];
+    const before = this.#before;
+    // It came again, or a power cut has taken its record back.
+    if (before && beacon.routine <= before.beacon.routine) return undefined;
+    if (before) {
+      this.#expected += beacon.routine - before.beacon.routine - before.parts;
+      this.#expected += beacon.urgent - before.beacon.urgent;
+    }
+    this.#before = { beacon, parts: length };
+    const [expected, received] = [this.#expected, this.#received];
+    const restarted = before !== undefined && before.beacon.boot !== beacon.boot;
+    const missing = Math.max(0, expected - received);
+    this.account = { beacon, restarted, expected, received, missing };
+    return this.account;
+  }
+}
