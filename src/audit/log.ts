@@ -42,8 +42,6 @@ interface Going {
   /** Places of the first leaf, and behind the last one. */
   readonly first: number;
   readonly end: number;
-  readonly start: number;
-  readonly policies: number | undefined;
   readonly batch: Logged | undefined;
 }
 
@@ -141,13 +139,15 @@ export class AuditLog {
     const logged = going.places.filter((place) => place < done.size).length;
     // Of what failed, the beginning may be in the log.
     this.#size = Math.max(this.#size, done.size);
-    this.#notes = this.#notes.slice(logged);
-    if (logged === going.places.length)
-      [this.#start, this.#policies] = [going.start, going.policies];
+    this.#notes.splice(0, logged).forEach(({ kind }, i) => {
+      if (kind === 'start') this.#start = going.places[i]!;
+      if (kind === 'policies') this.#policies = going.places[i]!;
+    });
     if (batch && done.size >= going.end) this.#encoder.logged(batch);
     if (done.failure === undefined) return true;
-    if (batch && done.size > going.first)
+    if (batch && done.size > going.first) {
       this.withdraw(batch.pending, 'the log could not take the whole batch');
+    }
     throw new AuditError(done.failure);
   }
 
@@ -217,7 +217,7 @@ export class AuditLog {
       places.push(index++);
     }
     if (batch) index += this.#encoder.encode(index, heading(), batch.pending, batch, put);
-    this.#going = { since: performance.now(), places, first, end: index, start, policies, batch };
+    this.#going = { since: performance.now(), places, first, end: index, batch };
     this.#scribe.append(at);
   }
 }
