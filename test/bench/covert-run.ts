@@ -8,7 +8,7 @@ import { asSupervisor, withParent } from '../../src/wire/parent.js';
 import { Capture, CAPTURE, now } from './covert-capture.js';
 import { decode, type Decoded, makeBits, observe } from './covert-decoder.js';
 import type { Modulation } from './covert-upper.js';
-import { DIST } from './relay.js';
+import { DIST } from './place.js';
 
 export interface Row {
   /**

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { capacity, confidence, type Decoded } from './covert-decoder.js';
 import { allowedCores, measure, missing, type Row } from './covert-run.js';
 import { enterNamespace } from './namespace.js';
-import { makeCertificates, SCRATCH } from './relay.js';
+import { SCRATCH } from './place.js';
+import { makeCertificates } from './relay.js';
 
 const QUICK = process.env['BENCH_QUICK'] === '1';
 /** Of slots in a row of the table: what decides how small a channel can be told from none. */

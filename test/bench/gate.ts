@@ -11,9 +11,12 @@ import { FD } from '../../src/wire/fd.js';
 import { type GateSettings } from '../../src/wire/settings.js';
 import { readGateStatus } from '../../src/wire/status.js';
 import { makePolicy } from './lines.js';
-import { DIST, type Run, SCRATCH } from './relay.js';
+import { sizeOfLog } from './log-size.js';
+import { SCRATCH } from './place.js';
+import type { Run } from './relay.js';
+import { programOf } from './unaudited.js';
 
-export async function runGate(count: number): Promise<Run> {
+export async function runGate(count: number, audited: boolean): Promise<Run> {
   mkdirSync(SCRATCH, { recursive: true });
   const directory = mkdtempSync(join(SCRATCH, 'gate-'));
   const settings: GateSettings = {
@@ -41,7 +44,9 @@ export async function runGate(count: number): Promise<Run> {
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
   writeFileSync(join(directory, 'key'), pem, { mode: 0o600 });
   stdio[FD.key] = openSync(join(directory, 'key'), 'r');
-  const gate = spawn(process.execPath, [join(DIST, 'gate/main.js'), 'tidegate'], { stdio });
+  const gate = spawn(process.execPath, [join(programOf(audited), 'gate/main.js'), 'tidegate'], {
+    stdio,
+  });
   const feeder = fileURLToPath(new URL('./feeder.js', import.meta.url));
   const feed = spawn(process.execPath, [feeder, String(count)], {
     stdio: ['ignore', 'pipe', 'inherit', pipe.write],
@@ -75,6 +80,7 @@ export async function runGate(count: number): Promise<Run> {
   }
   closeSync(settingsFd);
   closeSync(policies);
+  const log = audited ? { log: sizeOfLog(join(directory, 'audit')) } : {};
   rmSync(directory, { recursive: true, force: true });
-  return { seconds, cpu: { gate: usage.cpu - before.cpu }, memory: usage.memory };
+  return { seconds, cpu: { gate: usage.cpu - before.cpu }, memory: usage.memory, ...log };
 }

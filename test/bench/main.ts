@@ -9,7 +9,8 @@ import { runEngine } from './engine.js';
 import { runGate } from './gate.js';
 import { makeLines, PERMITTED_SHARE } from './lines.js';
 import { enterNamespace } from './namespace.js';
-import { makeCertificates, type Run, runConnections, runPath, SCRATCH } from './relay.js';
+import { SCRATCH } from './place.js';
+import { makeCertificates, type Run, runConnections, runPath } from './relay.js';
 
 const RUNS = Number(process.env['BENCH_RUNS'] ?? 5);
 const MILLION = 1_000_000;
@@ -49,11 +50,11 @@ async function runSaturated(
   count: number,
   share: number,
   from: number,
-  sealed: boolean,
+  variant: Variant,
 ): Promise<Run> {
   let best: Run | undefined;
   for (let rate = from; ; rate += STEP) {
-    const run = await runPath({ count, rate, single: false, share, window: WINDOW, sealed });
+    const run = await runPath({ count, rate, single: false, share, window: WINDOW, ...variant });
     if (!run) return best ?? fail(`events were lost at ${rate}/s`);
     best = run;
     // What is taken at half the pace that it is offered has been queued, not sustained.
@@ -76,22 +77,34 @@ async function measure(name: string, count: number, run: () => Promise<Run>): Pr
   print(name, count, runs);
 }
 
-/** With seals and without, by turns: what changes in the machine meanwhile changes both. */
-async function measureBoth(
+interface Variant {
+  readonly sealed: boolean;
+  readonly audited: boolean;
+}
+
+/** As it is, and without some of it; the lines of the table. */
+const VARIANTS: readonly (readonly [name: string, variant: Variant])[] = [
+  ['', { sealed: true, audited: true }],
+  ['  the same without seals', { sealed: false, audited: true }],
+  ['  the same without the audit log', { sealed: true, audited: false }],
+];
+
+/** Each of some variants by turns: what changes in the machine meanwhile changes all. */
+async function measureEach(
   name: string,
   count: number,
-  run: (sealed: boolean) => Promise<Run>,
+  run: (variant: Variant) => Promise<Run>,
+  variants = VARIANTS,
 ): Promise<void> {
-  const sealed: Run[] = [];
-  const plain: Run[] = [];
+  const runs: Run[][] = variants.map(() => []);
   for (let i = 0; i < RUNS; i++) {
-    process.stderr.write(`\r${name}: run ${i + 1} of ${RUNS}, twice ...   `);
-    sealed.push(await run(true));
-    plain.push(await run(false));
+    process.stderr.write(`\r${name}: run ${i + 1} of ${RUNS}, ${variants.length} times ...   `);
+    for (const [k, [, variant]] of variants.entries()) runs[k]!.push(await run(variant));
   }
   process.stderr.write('\r\x1b[K');
-  print(name, count, sealed);
-  print('  the same without seals', count, plain);
+  variants.forEach(([less], k) => {
+    print(less === '' ? name : less, count, runs[k]!);
+  });
 }
 
 function print(name: string, count: number, runs: readonly Run[]): void {
@@ -110,6 +123,12 @@ function print(name: string, count: number, runs: readonly Run[]): void {
     `${name.padEnd(44)} ${Math.round(rate).toLocaleString('en-US').padStart(10)}  ` +
       `${latency.padStart(11)}  ${memory.toFixed(0).padStart(5)}  ${cost.join(', ')}`,
   );
+  const logs = runs.flatMap(({ log, seconds }) => (log ? [{ ...log, seconds }] : []));
+  if (logs.length === 0) return;
+  const leaves = median(logs.map((each) => each.leaves / each.seconds));
+  const bytes = median(logs.map((each) => (each.bytes / count) * MILLION));
+  const text = `${Math.round(leaves)} leaves/s, ${(bytes / 2 ** 20).toFixed(1)} MiB per million events`;
+  console.log(`${'  its audit log'.padEnd(44)} ${text}`);
 }
 
 if (!enterNamespace(fileURLToPath(import.meta.url))) {
@@ -131,15 +150,20 @@ engine[0]!.forEach(({ name }, i) => {
   const ns = median(engine.map((figures) => figures[i]!.ns));
   console.log(`${`deciding alone: ${name}`.padEnd(56)} ${ns.toFixed(0).padStart(5)} ns CPU`);
 });
-await measure('gate alone, 40 % permitted, fdatasync', 4 * MILLION, () => runGate(4 * MILLION));
-await measureBoth('whole path saturated, 40 % permitted', 2 * MILLION, (sealed) =>
-  runSaturated(2 * MILLION, PERMITTED_SHARE, 400_000, sealed),
+await measureEach(
+  'gate alone, 40 % permitted, fdatasync',
+  4 * MILLION,
+  ({ audited }) => runGate(4 * MILLION, audited),
+  VARIANTS.filter(([, { sealed }]) => sealed),
 );
-await measureBoth('whole path saturated, all permitted', MILLION, (sealed) =>
-  runSaturated(MILLION, 1, 300_000, sealed),
+await measureEach('whole path saturated, 40 % permitted', 2 * MILLION, (variant) =>
+  runSaturated(2 * MILLION, PERMITTED_SHARE, 400_000, variant),
 );
-await measureBoth('whole path, 10,000/s, an event a write', 100_000, async (sealed) => {
-  const paced = { count: 100_000, rate: 10_000, single: true, share: 1, window: 1000, sealed };
+await measureEach('whole path saturated, all permitted', MILLION, (variant) =>
+  runSaturated(MILLION, 1, 300_000, variant),
+);
+await measureEach('whole path, 10,000/s, an event a write', 100_000, async (variant) => {
+  const paced = { count: 100_000, rate: 10_000, single: true, share: 1, window: 1000, ...variant };
   return (await runPath(paced)) ?? fail('events were lost at 10,000/s');
 });
 await measure('compared: one process copies TCP to TLS', 2 * MILLION, () => runPlain(2 * MILLION));

@@ -2,18 +2,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createAuthority, issueCertificate } from '../../src/pki/authority.js';
 import { readUsage } from '../../src/supervisor/usage.js';
 import { asSupervisor, withParent } from '../../src/wire/parent.js';
 import { readGateStatus, readSupervisorStatus } from '../../src/wire/status.js';
 import { Child } from './child.js';
 import { makePolicy } from './lines.js';
-
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-export const DIST = join(ROOT, 'dist');
-/** The journal stands on the disk of the checkout: a temporary directory may be memory. */
-export const SCRATCH = join(ROOT, '.bench', 'scratch');
+import { type LogSize, sizeOfLog } from './log-size.js';
+import { SCRATCH } from './place.js';
+import { programOf } from './unaudited.js';
 
 export async function makeCertificates(directory: string): Promise<void> {
   const authority = await createAuthority({ commonName: 'bench', days: 2 });
@@ -41,6 +38,8 @@ export interface Run {
   readonly memory: number;
   readonly p50?: number;
   readonly p99?: number;
+  /** Of the whole run, its beginning and its end among it. */
+  readonly log?: LogSize;
 }
 
 export interface PathOptions {
@@ -53,9 +52,10 @@ export interface PathOptions {
   readonly share: number;
   readonly window: number;
   readonly sealed: boolean;
+  readonly audited: boolean;
 }
 
-interface RelayOptions extends Pick<PathOptions, 'share' | 'window' | 'sealed'> {
+interface RelayOptions extends Pick<PathOptions, 'share' | 'window' | 'sealed' | 'audited'> {
   /** Ports. */
   readonly lower: string;
   readonly upper: string;
@@ -67,7 +67,7 @@ interface RelayOptions extends Pick<PathOptions, 'share' | 'window' | 'sealed'> 
  * Unsealed is one that, as root, cannot mount what sandboxes need, and need not.
  */
 function startRelay(directory: string, options: RelayOptions): ChildProcess {
-  const { lower, upper, window, share, sealed } = options;
+  const { lower, upper, window, share, sealed, audited } = options;
   writeFileSync(join(directory, 'policy.yaml'), makePolicy(share === 1));
   const config = join(directory, 'tidegate.yaml');
   writeFileSync(
@@ -94,7 +94,7 @@ uppers:
   );
   const own = [
     process.execPath,
-    join(DIST, 'supervisor/main.js'),
+    join(programOf(audited), 'supervisor/main.js'),
     'tidegate',
     '-c',
     config,
@@ -118,7 +118,10 @@ export async function runConnections(rounds: number, sealed: boolean): Promise<C
   await makeCertificates(directory);
   const servers = new Child('connections', [directory, String(rounds)]);
   const [lower, upper] = (await servers.word('port')).split(' ') as [string, string];
-  const relay = startRelay(directory, { lower, upper, window: 1, share: 1, sealed });
+  const relay = startRelay(directory, {
+    ...{ lower, upper, window: 1, share: 1, sealed },
+    audited: true,
+  });
   const times = { lower: await servers.word('lower'), upper: await servers.word('upper') };
   relay.kill('SIGTERM');
   await new Promise((resolve) => relay.on('exit', resolve));
@@ -129,7 +132,7 @@ export async function runConnections(rounds: number, sealed: boolean): Promise<C
 
 /** One run through the whole path; undefined if events were lost: more was offered than it takes. */
 export async function runPath(options: PathOptions): Promise<Run | undefined> {
-  const { count, rate, single, share, window, sealed } = options;
+  const { count, rate, single, share, window, sealed, audited } = options;
   mkdirSync(SCRATCH, { recursive: true });
   const directory = mkdtempSync(join(SCRATCH, 'path-'));
   await makeCertificates(directory);
@@ -142,7 +145,7 @@ export async function runPath(options: PathOptions): Promise<Run | undefined> {
   const sink = new Child('sink', [directory, String(expected), single ? '1' : '0']);
   const lower = await generator.word('port');
   const upper = await sink.word('port');
-  const relay = startRelay(directory, { lower, upper, window, share, sealed });
+  const relay = startRelay(directory, { lower, upper, window, share, sealed, audited });
   const state = join(directory, 'state');
   await generator.word('ready');
   await settle(state, relay);
@@ -170,6 +173,7 @@ export async function runPath(options: PathOptions): Promise<Run | undefined> {
   }
   relay.kill('SIGTERM');
   await new Promise((resolve) => relay.on('exit', resolve));
+  if (run && audited) run = { ...run, log: sizeOfLog(join(state, 'audit')) };
   generator.stop();
   sink.stop();
   rmSync(directory, { recursive: true, force: true });
