@@ -9,7 +9,7 @@ export default ts.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['.eslint.config.js'] },
+        projectService: { allowDefaultProject: ['.eslint.config.js', 'test/typescript.js'] },
         tsconfigRootDir: import.meta.dirname,
       },
     },

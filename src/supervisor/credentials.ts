@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { FileReference, UpperConfig } from '../config/config.js';
 import { openSecret } from '../config/secret.js';
-import { checkTls, type Expiry } from '../config/tls.js';
+import { checkExpiry, checkTls, type Expiry } from '../config/tls.js';
 import type { Logger } from '../wire/log.js';
 import type { CertificateStatus } from '../wire/status.js';
 
@@ -59,7 +59,7 @@ export class Credentials {
 
   /**
    * Takes other files, once they have stopped changing: a certificate and its key are replaced one
-   * after the other.
+   * after the other. One that has expired is not better than what is there.
    *
    * @returns whether there are others
    */
@@ -72,7 +72,7 @@ export class Credentials {
     this.#tried = look;
     try {
       const before = this.#loaded;
-      this.#loaded = this.#load();
+      this.#loaded = this.#load(now);
       for (const fd of Object.values(before.files)) closeSync(fd);
       this.#refused = undefined;
       this.#log.info({ event: 'certificate' }, 'taking other certificates');
@@ -100,7 +100,8 @@ export class Credentials {
     return JSON.stringify(look);
   }
 
-  #load(): Loaded {
+  /** @param now if given, what has expired is refused; at a start it keeps one link down */
+  #load(now?: number): Loaded {
     const { tls } = this.#upper;
     const files: Partial<Record<Part, number>> = {};
     try {
@@ -109,7 +110,9 @@ export class Credentials {
       files.key = openSecret(tls.key.field, tls.key.path);
       const { ca, cert, key } = files as Record<Part, number>;
       const texts = { ca: read(ca), cert: read(cert), key: read(key) };
-      return { files: { ca, cert, key }, expiry: checkTls(this.#upper, texts) };
+      const expiry = checkTls(this.#upper, texts);
+      if (now !== undefined) checkExpiry(this.#upper, expiry, now);
+      return { files: { ca, cert, key }, expiry };
     } catch (error) {
       for (const fd of Object.values(files)) closeSync(fd);
       throw error;

@@ -3,7 +3,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { createAuthority, issueCertificate } from '../../src/pki/authority.js';
+import { relayIdentity, trusted } from '../fake/upper-pki.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -19,14 +19,7 @@ function run(args: readonly string[], cwd?: string) {
 /** A directory with a configuration that is right; `edit` makes it wrong. */
 async function directoryWith(t: Test, edit: (yaml: string) => string = (yaml) => yaml) {
   const directory = t.testdir({});
-  const authority = await createAuthority({ commonName: 'test', days: 2, bits: 2048 });
-  const relay = await issueCertificate(authority, {
-    commonName: 'relay',
-    usage: 'client',
-    names: [],
-    days: 1,
-    bits: 2048,
-  });
+  const [authority, relay] = await Promise.all([trusted(), relayIdentity()]);
   const write = (name: string, text: string): void => {
     writeFileSync(join(directory, name), text, { mode: 0o600 });
   };

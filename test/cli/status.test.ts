@@ -13,6 +13,7 @@ import { checkGate, checkSupervisor, checkUpper } from '../../src/cli/status-sha
 import { judge } from '../../src/cli/status-verdict.js';
 import { drawStatus } from '../../src/cli/status-view.js';
 import { lookOf, NOON, RelayFiles, type Statuses, wellStatuses } from './statuses.js';
+import { runs } from '../arbitrary/runs.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const MINUTE = 60_000;
@@ -585,10 +586,10 @@ await t.test('no status, whatever is in it, stops the view or speaks to the term
         }
       },
     ),
-    { numRuns: 1500 },
+    { numRuns: runs(400) },
   );
-  t.ok(broken > 300, `${broken} were refused`);
-  t.ok(whole > 50, `${whole} were taken`);
+  t.ok(broken > 80, `${broken} were refused`);
+  t.ok(whole > 12, `${whole} were taken`);
   t.end();
 });
 
@@ -653,9 +654,9 @@ await t.test(
       .join(' ');
     const env = { ...process.env, TERM: 'xterm' };
     delete (env as Record<string, unknown>)['NO_COLOR'];
-    const terminal = spawn('script', ['-qefc', `stty cols 60 rows 20; ${quoted}`, '/dev/null'], {
-      env,
-    });
+    // A shell that stays gets the Ctrl-C as well, and a plain one dies of it.
+    const inside = `stty cols 60 rows 20; exec ${quoted}`;
+    const terminal = spawn('script', ['-qefc', inside, '/dev/null'], { env });
     let text = '';
     terminal.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
     while (text.split('Ctrl-C ends it').length < 2 && text.split('\x1b[H').length < 3)
@@ -664,7 +665,7 @@ await t.test(
     t.match(text, '\x1b[31m');
     t.notMatch(text, '\x1b[?1049l');
     terminal.stdin.write('\x03');
-    const code = await new Promise((resolve) => terminal.on('exit', resolve));
+    const code = await new Promise((resolve) => terminal.on('close', resolve));
     t.equal(code, 2);
     t.match(text, /\x1b\[\?7h\x1b\[\?25h\x1b\[\?1049l$/);
     const picture = text.split('\x1b[H')[1]!.split('\n');

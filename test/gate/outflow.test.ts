@@ -5,6 +5,7 @@ import { adoptOutcomes, describeOutcomes } from '../../src/gate/outflow.js';
 import { OUTCOMES } from '../../src/policy/outcome.js';
 import { sum } from '../../src/wire/status.js';
 import { imbalance, Valve, World, type Auditor } from './world.js';
+import { runs } from '../arbitrary/runs.js';
 
 /** A mean over a minute for each GUID, to one channel; every change by a kelvin to the other. */
 const POLICY = `
@@ -129,9 +130,9 @@ await t.test('the sums of every channel hold whatever the disk does', (t) => {
       seen.rate += changes!.withheld['rate'] ?? 0;
       gate.close();
     }),
-    { numRuns: 500 },
+    { numRuns: runs(200) },
   );
-  for (const [what, count] of Object.entries(seen)) t.ok(count > 10, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 0, `${what}: ${count}`);
   t.end();
 });
 

@@ -367,7 +367,7 @@ await t.test('after any kill, after any power cut, there is one truth', async (t
         total[name] += history.seen[name];
       }
     }),
-    { numRuns: Number(process.env['TIDEGATE_CRASHES'] ?? 120) },
+    { numRuns: Number(process.env['TIDEGATE_CRASHES'] ?? 40) },
   );
-  for (const [what, count] of Object.entries(total)) t.ok(count > 10, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(total)) t.ok(count > 3, `${what}: ${count}`);
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { buildLogin, type LoginOptions } from '../../src/link/login.js';
 import { budgetOf, loginLines } from '../../src/nft/script.js';
+import { runs } from '../arbitrary/runs.js';
 
 const text = fc
   .string({ minLength: 1, maxLength: 60, unit: 'binary' })
@@ -33,7 +34,7 @@ await t.test('the lines are those of the login script', (t) => {
         t.equal(hidden, command === 'PASS' ? Buffer.byteLength(login.password) : 0);
       });
     }),
-    { numRuns: 50 },
+    { numRuns: runs(25) },
   );
   t.end();
 });

@@ -17,6 +17,7 @@ import {
   saidBy,
   write,
 } from './naive.js';
+import { runs } from '../arbitrary/runs.js';
 
 const SCOPE = { sources: SOURCES, channels: CHANNELS };
 const AT = 7;
@@ -158,9 +159,9 @@ await t.test('it decides, names its rules and rebuilds as the naive evaluator do
         seen.skipped += Number(!can);
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(300) },
   );
-  for (const [what, count] of Object.entries(seen)) t.ok(count > 150, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 40, `${what}: ${count}`);
   t.end();
 });
 
@@ -178,9 +179,9 @@ await t.test('each predicate alone decides as the naive evaluator does', (t) => 
         hits += expected.permits.size;
       }
     }),
-    { numRuns: 700 },
+    { numRuns: runs(300) },
   );
-  t.ok(hits > 1000, `${hits} events match`);
+  t.ok(hits > 400, `${hits} events match`);
   t.end();
 });
 
@@ -209,9 +210,9 @@ await t.test('the order of rules changes neither a decision nor a byte that is s
         compared += one!.length;
       }
     }),
-    { numRuns: 500 },
+    { numRuns: runs(200) },
   );
-  t.ok(compared > 1000, `${compared} events sent`);
+  t.ok(compared > 400, `${compared} events sent`);
   t.end();
 });
 

@@ -4,6 +4,7 @@ import t from 'tap';
 import { Engine } from '../../src/policy/engine.js';
 import { Budget } from '../../src/policy/streams.js';
 import { celsius, engineOf, HOUR, keyOf, Stage, stageOf, T0 } from './stage.js';
+import { runs } from '../arbitrary/runs.js';
 
 const MATCH = 'match: { class: 1060, type: 6 }';
 const PERMIT = `effect: permit, to: open, ${MATCH}`;
@@ -174,9 +175,9 @@ await t.test('each window of a stream is sent at most once, whatever the clock d
         seen.interrupted += rest['withheld.interrupted'] ?? 0;
       },
     ),
-    { numRuns: 500 },
+    { numRuns: runs(150) },
   );
-  for (const [what, count] of Object.entries(seen)) t.ok(count > 50, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 15, `${what}: ${count}`);
   t.end();
 });
 

@@ -19,6 +19,7 @@ import {
   type Times,
   write,
 } from './naive.js';
+import { runs } from '../arbitrary/runs.js';
 
 const SOURCES = ['north', 'south'];
 const SCOPE = { sources: SOURCES, channels: ['open', 'press'] };
@@ -334,10 +335,10 @@ await t.test('permits that differ are refused exactly if some event matches both
         }
       }
     }),
-    { numRuns: 1200 },
+    { numRuns: runs(600) },
   );
-  for (const [what, count] of Object.entries(seen)) t.ok(count > 5, `${what}: ${count}`);
-  for (const [what, count] of Object.entries(apart)) t.ok(count > 3, `apart by ${what}: ${count}`);
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 1, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(apart)) t.ok(count > 0, `apart by ${what}: ${count}`);
   t.end();
 });
 

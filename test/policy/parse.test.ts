@@ -6,6 +6,7 @@ import { compilePolicies } from '../../src/policy/compile.js';
 import { EMIT_ALL } from '../../src/policy/policy.js';
 import { MAX_RULES, parsePolicy } from '../../src/policy/parse.js';
 import { type Match, matches, type NaiveRule, write } from './naive.js';
+import { runs } from '../arbitrary/runs.js';
 
 const SCOPE = { sources: ['plant-a', 'plant-b'], channels: ['public', 'press'] };
 
@@ -653,9 +654,9 @@ await t.test('permits that send different fields are refused exactly if they ove
           : 'fine',
       );
     }),
-    { numRuns: 800 },
+    { numRuns: runs(300) },
   );
-  t.ok(seen.overlap > 80 && seen.apart > 80, JSON.stringify(seen));
+  t.ok(seen.overlap > 30 && seen.apart > 30, JSON.stringify(seen));
   t.end();
 });
 

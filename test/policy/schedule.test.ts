@@ -10,6 +10,7 @@ import {
   scheduleKey,
   schedulesMeet,
 } from '../../src/policy/schedule.js';
+import { runs } from '../arbitrary/runs.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -196,9 +197,9 @@ await t.test('it is open when the wall says so, at each minute around a change',
           }
         }
       }),
-      { numRuns: 50 },
+      { numRuns: runs(15) },
     );
-    t.ok(refused < 40, `${zone} ${date}: ${refused} of 50 never open`);
+    t.ok(refused < 0.9 * runs(15), `${zone} ${date}: ${refused} never open`);
   }
   t.end();
 });
@@ -238,9 +239,9 @@ await t.test('two meet when there is a minute at which both walls say so', (t) =
       assert.equal(schedulesMeet(inA, inB, start + first, start + last), expected);
       assert.equal(schedulesMeet(inB, inA, start + first, start + last), expected);
     }),
-    { numRuns: 4000 },
+    { numRuns: runs(1200) },
   );
-  t.ok(Math.min(counts.yes, counts.no) > 150, `${counts.yes} meet, ${counts.no} do not`);
+  t.ok(Math.min(counts.yes, counts.no) > 40, `${counts.yes} meet, ${counts.no} do not`);
   t.end();
 });
 
@@ -278,9 +279,9 @@ await t.test('two meet within a year when there is such a quarter of an hour', (
       const [from, until] = [first, last].map((i) => start + i * step * MINUTE);
       assert.equal(schedulesMeet(inA, inB, from!, until!), expected);
     }),
-    { numRuns: 400 },
+    { numRuns: runs(200) },
   );
-  t.ok(Math.min(counts.yes, counts.no) > 40, `${counts.yes} meet, ${counts.no} do not`);
+  t.ok(Math.min(counts.yes, counts.no) > 15, `${counts.yes} meet, ${counts.no} do not`);
   t.end();
 });
 

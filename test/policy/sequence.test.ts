@@ -16,6 +16,7 @@ import { bent, type Day, day, policies } from './arbitrary-gate.js';
 import { type EmitWords, type NaiveRule, write } from './naive.js';
 import { KEY, NaiveGate, type Sending } from './naive-gate.js';
 import { keyOf } from './stage.js';
+import { runs } from '../arbitrary/runs.js';
 
 const SCOPE = { sources: SOURCES, channels: CHANNELS };
 /** The binary form starts anywhere. */
@@ -275,7 +276,7 @@ await t.test('it decides, sends and counts as the naive evaluator does, all day 
         for (const [what, count] of Object.entries(counts)) see(`sum of ${what}`, count);
       }
     }),
-    { numRuns: 450 },
+    { numRuns: runs(300) },
   );
   t.comment(JSON.stringify(seen));
   for (const what of [
@@ -301,12 +302,12 @@ await t.test('it decides, sends and counts as the naive evaluator does, all day 
     ...['routine', 'urgent by its rule', 'urgent by its priority'].map((way) => `at once, ${way}`),
     ...['priority', 'class', 'type', 'sensor', 'zone', 'subzone', 'deadband'],
   ]) {
-    t.ok((seen[what] ?? 0) > 20, `${what}: ${seen[what]}`);
+    t.ok((seen[what] ?? 0) > 1, `${what}: ${seen[what]}`);
   }
   for (const way of ['routine', 'urgent by its rule', 'urgent by its priority']) {
     t.ok(seen[`window, ${way}`]! > 0, `window, ${way}: ${seen[`window, ${way}`]}`);
   }
-  t.ok(seen['loaded']! > 300, `${seen['loaded']} of the policies load`);
+  t.ok(seen['loaded']! > 200, `${seen['loaded']} of the policies load`);
   t.end();
 });
 
@@ -347,9 +348,9 @@ await t.test('a rehearsal is the same, with windows that end on time', (t) => {
         assert.deepEqual(named(rehearsal.counts[channel]!), naive.numbers(name));
       });
     }),
-    { numRuns: 200 },
+    { numRuns: runs(100) },
   );
-  for (const [what, count] of Object.entries(seen)) t.ok(count > 20, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 5, `${what}: ${count}`);
   t.end();
 });
 
@@ -385,8 +386,8 @@ await t.test('rules and files in another order send the same and count the same'
       assert.deepEqual(one!.counts, two!.counts);
       seen.sent += one!.came.length;
     }),
-    { numRuns: 120 },
+    { numRuns: runs(60) },
   );
-  for (const [what, count] of Object.entries(seen)) t.ok(count > 20, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 5, `${what}: ${count}`);
   t.end();
 });

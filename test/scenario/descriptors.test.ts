@@ -60,7 +60,7 @@ await t.test('the supervisor: what dies cannot be started until it has some agai
     const failed = (): boolean =>
       scene.log.some(({ msg }) => msg.includes('EMFILE')) || !scene.world.well;
     await scene.world.until(failed, 'it is said');
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await new Promise((resolve) => setTimeout(resolve, 700));
     t.notOk(scene.world.relay.over, 'the supervisor lives');
     // A connection for which no valve can be started is read by nobody.
     for (const source of scene.world.sources) source.disturb();

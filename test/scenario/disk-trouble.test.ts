@@ -56,8 +56,12 @@ await t.test('slow, and failing', async (t) => {
   }
   t.ok(lost > 0, 'what was not written is counted');
 
+  // At rest: a gate that has written one lane's commit mark and not the other's begins anew.
+  for (const source of world.sources) source.rate = 0;
+  await world.drain();
   const dead = ['pwrite64', 'ftruncate', 'fdatasync'].map((call) => `${call}:error=EROFS`);
   const injection = await Injection.begin(t, gate, dead);
+  for (const source of world.sources) source.rate = RATE;
   // The status file cannot be written either: that is told by its age.
   const { verdict } = await scene.untilStatus(/^the gate has written no status for /);
   t.equal(verdict, 'down');

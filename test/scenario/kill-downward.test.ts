@@ -3,7 +3,7 @@ import t from 'tap';
 import { ROLES } from '../truth/faults.js';
 import { conclude, Memory, rage, readKills, readSeed, setStage } from '../truth/matrix.js';
 
-const KILLS = readKills(90, 0.4);
+const KILLS = readKills(45, 0.4);
 const SEED = readSeed(7);
 const RATE = 1500;
 

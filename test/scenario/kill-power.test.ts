@@ -4,7 +4,7 @@ import { ROLES } from '../truth/faults.js';
 import { breathe, conclude, Memory, rage, readKills, readSeed, setStage } from '../truth/matrix.js';
 import { PowerCuts } from '../truth/power-cut.js';
 
-const KILLS = readKills(30, 0.15);
+const KILLS = readKills(18, 0.15);
 const SEED = readSeed(13);
 const RATE = 1000;
 

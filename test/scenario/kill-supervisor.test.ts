@@ -3,7 +3,7 @@ import t from 'tap';
 import { ROLES } from '../truth/faults.js';
 import { breathe, conclude, Memory, rage, readKills, readSeed, setStage } from '../truth/matrix.js';
 
-const KILLS = readKills(30, 0.15);
+const KILLS = readKills(18, 0.15);
 const SEED = readSeed(11);
 const RATE = 1000;
 

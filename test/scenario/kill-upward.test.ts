@@ -2,7 +2,7 @@
 import t from 'tap';
 import { conclude, Memory, rage, readKills, readSeed, setStage } from '../truth/matrix.js';
 
-const KILLS = readKills(70, 0.3);
+const KILLS = readKills(40, 0.3);
 const SEED = readSeed(5);
 const RATE = 1500;
 

@@ -9,7 +9,7 @@ import { checkArrivals, checkSums, Feed, lastOf, untilSettled } from './links.js
 import { numberOf, startRelay } from './relay.js';
 
 /** Events of each measurement, and how many each 10 ms. */
-const COUNT = 2000;
+const COUNT = 1000;
 const BATCH = 10;
 
 /** What the lower in trouble sends is permitted, decided and journalled, and nobody's at the top. */

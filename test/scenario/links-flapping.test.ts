@@ -1,4 +1,7 @@
-/** A lower and an upper server come and go 100 times, in every way that a socket knows. */
+/**
+ * A lower and an upper server come and go, in every way that a socket knows: twice in each way, or so
+ * often as TIDEGATE_OUTAGES says.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { FakeLower } from '../fake/lower.js';
@@ -15,7 +18,7 @@ import {
 import { startRelay } from './relay.js';
 
 /** Of each of the two servers. */
-const OUTAGES = 50;
+const OUTAGES = Number(process.env['TIDEGATE_OUTAGES'] ?? 12);
 const WINDOW = 16;
 const WAYS = ['fin', 'reset', 'closed port', 'refused login', 'hang', 'garbage'] as const;
 const NOISE = 'HTTP/1.1 400 Bad Request\r\n\x00\x1b[2J\xff'.repeat(20);
@@ -31,7 +34,7 @@ rules:
 /** How long an outage lasts, ms: shorter and longer than a try, the same in every run. */
 const lasts = (n: number): number => 20 + ((n * 137) % 400) + (n % 10 === 4 ? 1600 : 0);
 
-await t.test('a lower and an upper server come and go 100 times', async (t) => {
+await t.test(`a lower and an upper server come and go ${OUTAGES} times`, async (t) => {
   const servers = {
     flapping: await FakeLower.start({ kind: 'vscpd-15' }),
     steady: await FakeLower.start({ kind: 'vscpd-14' }),

@@ -209,13 +209,14 @@ export class RunningRelay {
     }
   }
 
-  /** Waits until every named link is up, or all of them. */
+  /** Waits until every named link is up, or all of them, and the gate has said how it is. */
   async untilUp(names?: readonly string[]): Promise<void> {
     await this.until(() => {
       const status = this.supervisor();
       const links = [...(status?.lowers ?? []), ...(status?.uppers ?? [])];
       const asked = links.filter(({ name }) => names?.includes(name) ?? true);
-      return asked.length > 0 && asked.every(({ state }) => state === 'up');
+      const up = asked.length > 0 && asked.every(({ state }) => state === 'up');
+      return up && this.gate() !== undefined;
     }, 'the links come up');
   }
 

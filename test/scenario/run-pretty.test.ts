@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { readSupervisorStatus } from '../../src/wire/status.js';
 import { FakeLower } from '../fake/lower.js';
 import { FakeUpper } from '../fake/upper.js';
-import { numberedEvents, startRelay } from './relay.js';
+import { numberedEvents, writeRelay } from './relay.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const PATIENCE = 45_000;
@@ -36,22 +36,17 @@ interface Run {
   readonly code: Promise<number | null>;
 }
 
-/** Servers, and a configuration that has been run once: what is started then is for the test. */
+/** Servers, and a configuration of a relay between them, which the test starts. */
 async function begin(t: Test) {
   const lower = await FakeLower.start({ kind: 'vscpd-15' });
   const upper = await FakeUpper.start({});
   t.teardown(() => Promise.all([lower.close(), upper.close()]));
-  const { directory, state, stop } = await (async () => {
-    const relay = await startRelay(t, {
-      lowers: [{ name: 'plant', port: lower.port }],
-      uppers: [{ name: 'portal', port: upper.port, window: 50 }],
-    });
-    await relay.untilUp();
-    return { directory: relay.directory, state: relay.state, stop: () => relay.stop() };
-  })();
-  await stop();
-  const config = join(directory, 'tidegate.yaml');
-  let loops = 1;
+  const directory = t.testdir({});
+  const config = await writeRelay(directory, {
+    lowers: [{ name: 'plant', port: lower.port }],
+    uppers: [{ name: 'portal', port: upper.port, window: 50 }],
+  });
+  let loops = 0;
   const start = async (...options: string[]): Promise<Run> => {
     const child = spawn(process.execPath, [CLI, 'run', ...options, '-c', config], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -66,7 +61,8 @@ async function begin(t: Test) {
     await lower.untilLoop(++loops);
     return { child, text: () => text, code };
   };
-  const pids = (): number[] => readSupervisorStatus(state)!.processes.map(({ pid }) => pid);
+  const pids = (): number[] =>
+    readSupervisorStatus(join(directory, 'state'))!.processes.map(({ pid }) => pid);
   let sent = 0;
   const flow = async (what: string): Promise<void> => {
     lower.send(numberedEvents(sent + 1, sent + 100));

@@ -1,6 +1,7 @@
 /** A relay under an even load, for trouble that is no process's death: what it says, and its sums. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { sum } from '../../src/wire/status.js';
@@ -11,6 +12,8 @@ import type { LogLine } from './relay.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const PATIENCE = 45_000;
+/** Between two looks at the status, ms: each is a process. */
+const STATUS_EVERY = 200;
 
 export interface Verdict {
   readonly code: number | null;
@@ -111,6 +114,7 @@ export class Scene {
       const found = await this.status();
       if (found.texts.some((text) => words.test(text))) return found;
       if (Date.now() > deadline) throw new Error(`${words.source}: ${found.texts.join('; ')}`);
+      await sleep(STATUS_EVERY);
     }
   }
 

@@ -51,6 +51,10 @@ function world(t: Test) {
     hand: (bundle) => handed.push(bundle),
     changed: () => states.push(reload.status!.state),
   });
+  // Reload waits a minute for a check that does not end.
+  t.teardown(() => {
+    for (const check of checks) check.end(1);
+  });
   const write = (name: string, text: string): void => writeFileSync(join(directory, name), text);
   return { reload, checks, handed, states, write };
 }

@@ -2,7 +2,8 @@
  * A power cut, simulated: all processes end at once, and of the journals' and cursors' files that is
  * lost which no fdatasync has made durable.
  *
- * A commit mark is not durable until the next batch of its journal is; the cursors never are.
+ * A commit mark is not durable until the records of the next batch of its journal are, which they are
+ * before the audit log, or the mark of any journal, names them; the cursors never are.
  */
 import {
   closeSync,
@@ -15,6 +16,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { Past } from '../../src/audit/past.js';
+import { inspectLog } from '../../src/audit/tail.js';
 import { KIND, LANES, laneOf, MARK, sortSegments } from '../../src/journal/format.js';
 import { inspectJournal } from '../../src/journal/recovery.js';
 import { scanSegment } from '../../src/journal/scan.js';
@@ -57,9 +60,10 @@ export class PowerCuts {
           return { channel, lane, name, directory: this.#world.journal(channel, lane) };
         }),
       );
-      const before = standing(journals);
+      const log = join(this.#world.state, 'audit');
+      const before = standing(journals, log);
       journals.forEach(({ directory }, i) => this.#cutJournal(directory, before[i]!));
-      const after = standing(journals);
+      const after = standing(journals, log);
       journals.forEach(({ channel, lane }, i) => {
         this.#world.sinks[channel]!.arrivals.rewind(lane === 1, after[i]!);
         this.#world.taken[channel]! += before[i]! - after[i]!;
@@ -96,7 +100,10 @@ export class PowerCuts {
     if (!scan?.mark) return;
     const { committed } = scan;
     const { size } = statSync(path);
-    switch (this.#chance.between(0, 3)) {
+    // What is named behind it was made durable, and the mark with it.
+    const durable = stands > scan.mark.sequence;
+    const choice = this.#chance.between(0, 3);
+    switch (durable && (choice === 1 || choice === 2) ? 3 : choice) {
       case 0: {
         // Of the records behind the last mark, but for those that another journal's mark commits.
         const synced = Math.max(committed, scanSegment(path, undefined, stands)!.end);
@@ -114,15 +121,21 @@ export class PowerCuts {
   }
 }
 
-/** The last sequences that stand: by a journal's own marks, or by the newest of all. */
-function standing(journals: readonly { name: string; directory: string }[]): number[] {
+/**
+ * The last sequences that stand: by a journal's own marks, by the newest of all, or by the audit log,
+ * whose leaves are durable before there is a mark.
+ */
+function standing(journals: readonly { name: string; directory: string }[], log: string): number[] {
   const found = journals.map(({ directory }) => inspectJournal(directory));
   const newest = found
     .map((each) => each.newest)
     .reduce((best, scan) => ((scan?.mark?.batch ?? -1) > (best?.mark?.batch ?? -1) ? scan : best));
+  const past = existsSync(log) ? new Past(inspectLog(log)) : undefined;
+  const logged = newest?.mark && past?.beyond(newest.mark.batch);
+  const names = logged?.start.journals ?? newest?.header.journals ?? [];
+  const sequences = logged?.sequences ?? newest?.mark?.sequences ?? [];
   return found.map(({ segments, sequence }, i) => {
-    const place = newest?.header.journals?.indexOf(journals[i]!.name) ?? -1;
-    const named = newest?.mark?.sequences[place] ?? 0;
+    const named = sequences[names.indexOf(journals[i]!.name)] ?? 0;
     return Math.max(sequence, Math.min(named, segments.at(-1)?.scan?.last ?? 0));
   });
 }
