@@ -43,7 +43,15 @@ const TABLE: Readonly<Record<string, Grants>> = {
   },
   journal: { own: ['event'], node: ['crypto', 'fs', 'path'], packages: [] },
   audit: {
-    own: ['event', 'journal/crc', 'journal/file', 'journal/format', 'note/note'],
+    own: [
+      'event',
+      'journal/commitment',
+      'journal/crc',
+      'journal/faults',
+      'journal/file',
+      'journal/format',
+      'note/note',
+    ],
     node: ['crypto', 'fs', 'path', 'worker_threads'],
     packages: [],
   },
@@ -119,9 +127,11 @@ const TABLE: Readonly<Record<string, Grants>> = {
   },
   cli: {
     own: [
+      'audit',
       'config',
       'document',
       'event',
+      'journal/commitment',
       'journal/finding',
       'journal/format',
       'journal/history',

@@ -7,6 +7,7 @@
 import { crc32 } from '../journal/crc.js';
 import { readU32 } from '../event/layout.js';
 import { HASH_BYTES } from './merkle.js';
+import { checkPlain } from './shape.js';
 import { VarintReader } from './varint.js';
 
 export const KINDS = [
@@ -231,7 +232,7 @@ export function decodeLeaf(bytes: Uint8Array): Leaf {
     if (kind === 'batch') return { ...head, ...readBatch(numbers) };
     if (kind === 'denials') return { ...head, ...readDenials(numbers) };
     const text = Buffer.from(numbers.take(numbers.left)).toString('utf8');
-    return { ...head, ...(JSON.parse(text) as Plain), kind } as Leaf;
+    return { ...checkPlain(kind, JSON.parse(text)), ...head };
   } catch (error) {
     throw new LeafError(`the ${kind} leaf cannot be read: ${(error as Error).message}`);
   }
@@ -248,7 +249,9 @@ function readBatch(numbers: VarintReader): Batch {
   const next = (): number => numbers.next();
   const batch = next();
   const part = next();
-  const last = next() === 1;
+  const end = next();
+  if (end > 1) throw new RangeError('a part is the last one, or not');
+  const last = end === 1;
   const decisions = list(numbers, () => ({
     rule: next(),
     source: next(),

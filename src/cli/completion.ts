@@ -14,9 +14,10 @@ const WORDS: Readonly<Record<string, string>> = {
   nft: '-c --config --resolvers --check --help',
   policy: 'check test explain schema import keygen sign verify --help',
   journal: 'ls cat verify --help',
+  audit: 'verify show prove check-proof reconcile --help',
   pki: 'init issue --dir --name --days --client --server --host --help',
   completion: 'bash zsh fish --help',
-  help: 'check run status metrics reload policy journal seals nft pki completion',
+  help: 'check run status metrics reload policy journal audit seals nft pki completion',
 };
 /** Options below a command of a command; what is no option there is a file. */
 const BELOW: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -34,6 +35,14 @@ const BELOW: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ls: '-c --config --json --help',
     cat: '-c --config --lane --from --to --since --until --follow --json --vscp --help',
     verify: '-c --config --json --help',
+  },
+  audit: {
+    verify:
+      '-c --config --key --since --witness --signer --threshold --journal --allow-gaps --json --help',
+    show: '-c --config --since --until --kind --rule --source --json --help',
+    prove: '-c --config --journal --open --out --help',
+    'check-proof': '--key --json --help',
+    reconcile: '-c --config --received --channel --repeats --json --help',
   },
 };
 const GROUPS = Object.keys(BELOW);

@@ -12,6 +12,7 @@ import { readFileSync } from 'node:fs';
 import { didYouMean } from '../document/nearest.js';
 import { quote } from '../pki/options.js';
 import { UsageError } from './arguments.js';
+import { audit } from './audit.js';
 import { check } from './check.js';
 import { completion } from './completion.js';
 import type { Command } from './group.js';
@@ -40,6 +41,7 @@ Usage: tidegate COMMAND [OPTIONS]
   reload       replace the policies of a running relay
   policy       check, test and explain policy files
   journal      look at what has gone out, and whether it is whole
+  audit        what was decided, and proof of it for those who trust nobody
   seals        try everything that the relay's processes must not be able to do
   nft          print the packet filter's rules for a relay
   pki          make a certificate authority and certificates
@@ -64,6 +66,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   reload,
   policy,
   journal,
+  audit,
   seals,
   nft,
   pki,

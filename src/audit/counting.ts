@@ -1,0 +1,248 @@
+/** The numbers of sources and channels: their sums hold, none goes back, and leaves bear them out. */
+import type { Findings } from './findings.js';
+import type { Leaf } from './leaf.js';
+import type { Scene } from './scene.js';
+import type { Sequences } from './sequences.js';
+
+/** Those that only grow; others belong to a connection, or say how many there are now. */
+const GROWING = new RegExp(
+  '^(?:in|permitted|denied|emitted|connections|interruptions|alive|bytes)$|' +
+    '^(?:malformed|lost|absorbed|withheld)\\.',
+);
+/** Where what was permitted ends when its batch could not be kept. */
+const GIVEN_UP = ['lost.journal', 'lost.audit'];
+
+type Vectors = readonly (readonly number[])[];
+
+/** The vectors of one kind. */
+class Group {
+  readonly what: 'source' | 'channel';
+  readonly owners: readonly string[];
+  readonly names: readonly string[];
+  readonly #whole: number;
+  readonly #parts: readonly number[];
+  readonly #sum: string;
+  readonly growing: readonly number[];
+
+  constructor(
+    what: 'source' | 'channel',
+    owners: readonly string[],
+    names: readonly string[],
+    whole: string,
+    parts: readonly string[],
+  ) {
+    this.what = what;
+    this.owners = owners;
+    this.names = names;
+    this.#whole = names.indexOf(whole);
+    this.#sum = parts.join(' + ');
+    const indices = [...names.keys()];
+    this.#parts = indices.filter((i) =>
+      parts.some((part) => names[i] === part || names[i]!.startsWith(`${part}.`)),
+    );
+    this.growing = indices.filter((i) => GROWING.test(names[i]!));
+  }
+
+  place(name: string): number {
+    return this.names.indexOf(name);
+  }
+
+  unbalanced(vectors: Vectors): string[] {
+    if (this.#whole < 0) return [];
+    return this.owners.flatMap((owner, i) => {
+      const whole = vectors[i]![this.#whole]!;
+      const sum = this.#parts.reduce((total, part) => total + vectors[i]![part]!, 0);
+      if (whole === sum) return [];
+      const name = this.names[this.#whole]!;
+      return [`${this.what} '${owner}': ${name} is ${whole}, but ${this.#sum} is ${sum}`];
+    });
+  }
+}
+
+/** What a gate has said since its start. */
+interface Run {
+  readonly sources: Group;
+  readonly channels: Group;
+  readonly first: { readonly counts: Vectors; readonly sums: Vectors };
+  counts: Vectors;
+  sums: Vectors;
+  /** As the last batch has them: the next one says what has changed since. */
+  readonly batch: { readonly counts: number[][]; readonly sums: number[][] };
+  /** By source: denials in leaves; and by source and reason: losses. */
+  readonly denied: number[];
+  readonly lost: Map<string, number>;
+  /** By channel: emitted beyond the records; undefined: not known, as records were taken back. */
+  beyond: number[] | undefined;
+}
+
+export class Counting {
+  readonly #findings: Findings;
+  readonly #sequences: Sequences;
+  #run: Run | undefined;
+
+  constructor(findings: Findings, sequences: Sequences) {
+    this.#findings = findings;
+    this.#sequences = sequences;
+  }
+
+  /** The newest numbers, in the names of the newest start. */
+  get newest(): Readonly<Pick<Run, 'counts' | 'sums'>> | undefined {
+    return this.#run;
+  }
+
+  take(leaf: Leaf, { start }: Scene): void {
+    const run = this.#run;
+    switch (leaf.kind) {
+      case 'start':
+        this.#begin(leaf.index, start);
+        return;
+      case 'heartbeat':
+      case 'stop':
+        if (run) this.#look(run, leaf.index, leaf.counts, leaf.sums);
+        return;
+      case 'denials':
+        for (const { source, count } of leaf.denied) if (run) run.denied[source]! += count;
+        return;
+      case 'loss': {
+        const key = `${leaf.source} lost.${leaf.reason}`;
+        if (start.counters.includes(`lost.${leaf.reason}`)) {
+          run?.lost.set(key, (run.lost.get(key) ?? 0) + leaf.count);
+        } else {
+          this.#findings.add('loss', 'no counter has the reason of the loss', leaf.index);
+        }
+        return;
+      }
+      case 'batch':
+        if (!run || !leaf.last) return;
+        for (const [i, k, value] of leaf.counts) run.batch.counts[i]![k] = value;
+        for (const [i, k, value] of leaf.sums) run.batch.sums[i]![k] = value;
+        this.#look(run, leaf.index, copy(run.batch.counts), copy(run.batch.sums));
+        this.#compareEmitted(run, leaf.index);
+        return;
+      default:
+    }
+  }
+
+  #begin(index: number, { sources, channels, counters, outcomes, counts, sums }: Scene['start']) {
+    const run: Run = {
+      sources: new Group('source', sources, counters, 'in', [
+        'permitted',
+        'denied',
+        'malformed',
+        'lost',
+      ]),
+      channels: new Group('channel', channels, outcomes, 'permitted', [
+        'emitted',
+        'open',
+        'absorbed',
+        'withheld',
+      ]),
+      first: { counts, sums },
+      counts,
+      sums,
+      batch: { counts: copy(counts), sums: copy(sums) },
+      denied: sources.map(() => 0),
+      lost: new Map(),
+      beyond: undefined,
+    };
+    run.beyond = emittedOf(run);
+    this.#run = run;
+    this.#balance(run, index);
+  }
+
+  #balance({ sources, channels, counts, sums }: Run, leaf: number): void {
+    for (const message of [...sources.unbalanced(counts), ...channels.unbalanced(sums)]) {
+      this.#findings.add('counters', message, leaf);
+    }
+  }
+
+  /** New numbers of all. */
+  #look(run: Run, leaf: number, counts: Vectors, sums: Vectors): void {
+    const free = this.#sequences.voided;
+    const { sources, channels } = run;
+    const given = GIVEN_UP.map((name) => sources.place(name)).filter((place) => place >= 0);
+    const givenUp = sources.owners.map((_, i) =>
+      given.reduce((sum, k) => sum + counts[i]![k]! - run.counts[i]![k]!, 0),
+    );
+    this.#fallen(leaf, sources, run.counts, counts, (i, name) =>
+      name === 'permitted' ? givenUp[i]! : free && name.startsWith('lost.') ? Infinity : 0,
+    );
+    // Windows of a batch that was given up count as withheld.
+    const all = givenUp.reduce((sum, each) => sum + each, 0);
+    const withheld = channels.place('withheld.interrupted');
+    this.#fallen(leaf, channels, run.sums, sums, (i, name) => {
+      if (name !== 'permitted' && name !== 'emitted') return 0;
+      if (free) return Infinity;
+      return all + (withheld < 0 ? 0 : sums[i]![withheld]! - run.sums[i]![withheld]!);
+    });
+    run.counts = counts;
+    run.sums = sums;
+    this.#balance(run, leaf);
+    this.#compareLeaves(run, leaf);
+  }
+
+  #fallen(
+    leaf: number,
+    group: Group,
+    before: Vectors,
+    now: Vectors,
+    allowed: (owner: number, name: string) => number,
+  ): void {
+    group.owners.forEach((owner, i) => {
+      for (const k of group.growing) {
+        const [was, is, name] = [before[i]![k]!, now[i]![k]!, group.names[k]!];
+        if (is >= was || was - is <= allowed(i, name)) continue;
+        const message = `${group.what} '${owner}': ${name} went down from ${was} to ${is}`;
+        this.#findings.add('counters', message, leaf);
+      }
+    });
+  }
+
+  /** What leaves say one by one is in the counters. */
+  #compareLeaves({ sources, first, counts, denied, lost }: Run, leaf: number): void {
+    const k = sources.place('denied');
+    sources.owners.forEach((owner, i) => {
+      const grown = k < 0 ? Infinity : counts[i]![k]! - first.counts[i]![k]!;
+      if (denied[i]! <= grown) return;
+      const named = `leaves name ${denied[i]!} denied since the start`;
+      const message = `source '${owner}': ${named}, and ${grown} are counted`;
+      this.#findings.add('denials', message, leaf);
+      denied[i] = grown;
+    });
+    for (const [key, named] of lost) {
+      const [i, name] = [Number(key.split(' ')[0]), key.slice(key.indexOf(' ') + 1)];
+      const place = sources.place(name);
+      const grown = counts[i]![place]! - first.counts[i]![place]!;
+      if (named <= grown) continue;
+      const said = `leaves name ${named} ${name} since the start`;
+      const message = `source '${sources.owners[i]!}': ${said}, and ${grown} are counted`;
+      this.#findings.add('loss', message, leaf);
+      lost.set(key, grown);
+    }
+  }
+
+  #compareEmitted(run: Run, leaf: number): void {
+    const emitted = emittedOf(run);
+    if (!emitted) return;
+    const beyond = emitted.map((count, i) => count - (this.#sequences.records[i] ?? 0));
+    // Whether the start has counted what is void since is not known.
+    if (!this.#sequences.voided && run.beyond) {
+      run.channels.owners.forEach((owner, i) => {
+        const more = beyond[i]! - run.beyond![i]!;
+        if (more === 0) return;
+        const than = `${Math.abs(more)} ${more > 0 ? 'more' : 'fewer'}`;
+        const message = `channel '${owner}': emitted counts ${than} than leaves name records`;
+        this.#findings.add('emitted', message, leaf);
+      });
+    }
+    run.beyond = beyond;
+    this.#sequences.voided = false;
+  }
+}
+
+const copy = (vectors: Vectors): number[][] => vectors.map((vector) => [...vector]);
+
+function emittedOf({ channels, sums }: Pick<Run, 'channels' | 'sums'>): number[] | undefined {
+  const place = channels.place('emitted');
+  return place < 0 ? undefined : sums.map((vector) => vector[place]!);
+}

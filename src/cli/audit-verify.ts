@@ -1,0 +1,119 @@
+/** `tidegate audit verify`: whether a log is what the relay has signed. */
+import type { Finding } from '../audit/findings.js';
+import { verifyLog } from '../audit/verify.js';
+import { parseWitnesses, WitnessError } from '../audit/witness.js';
+import { LogError } from '../audit/directory.js';
+import { quote } from '../pki/options.js';
+import { parseStrictly, UsageError } from './arguments.js';
+import { AUDIT_VERIFY_HELP } from './audit-help.js';
+import { openAll, type Opened } from './audit-open.js';
+import { findLog, readKeys, readNumber, readText } from './audit-place.js';
+import { printVerdict } from './audit-verdict.js';
+import { printableJson } from './excerpt.js';
+import type { Io } from './io.js';
+import { countText } from './journal-text.js';
+
+/** ms between two pictures of the progress. */
+const PACE = 100;
+const WIDTH = 30;
+/** Bytes of a file of witnesses, at most. */
+const MAX_WITNESS_FILE = 128 * 1024 * 1024;
+
+const OPTIONS = {
+  config: { type: 'string', short: 'c' },
+  key: { type: 'string', multiple: true },
+  since: { type: 'string' },
+  witness: { type: 'string', multiple: true },
+  signer: { type: 'string', multiple: true },
+  threshold: { type: 'string' },
+  journal: { type: 'string' },
+  'allow-gaps': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** Says on a terminal how far it is, if it takes long. */
+function showProgress(): (done: number, total: number) => void {
+  const begun = Date.now();
+  let next = begun + PACE;
+  return (done, total) => {
+    const now = Date.now();
+    if (!process.stderr.isTTY || now < next || total === 0) return;
+    next = now + PACE;
+    const part = done / total;
+    const bar = '#'.repeat(Math.floor(part * WIDTH)).padEnd(WIDTH, '.');
+    const left = Math.ceil(((now - begun) * (1 - part)) / Math.max(part, 1e-6) / 1000);
+    const leaves = `${countText(done)} of ${countText(total)} leaves`;
+    process.stderr.write(`\r\x1b[K[${bar}] ${Math.floor(part * 100)} %  ${leaves}, ${left} s left`);
+  };
+}
+
+function readWitnesses(files: readonly string[]) {
+  return files.flatMap((file) => {
+    try {
+      return parseWitnesses(readText(file, MAX_WITNESS_FILE));
+    } catch (error) {
+      if (error instanceof WitnessError) throw new LogError(`${file}: ${error.message}`);
+      throw error;
+    }
+  });
+}
+
+/**
+ * Runs `tidegate audit verify`; returns the exit code.
+ *
+ * @throws UsageError, LogError, DocumentError, or an Error of the file system
+ */
+export function auditVerify(args: readonly string[], io: Io): number {
+  const { values, positionals } = parseStrictly(args, OPTIONS);
+  if (values.help) {
+    io.out(AUDIT_VERIFY_HELP);
+    return 0;
+  }
+  const keys = readKeys('--key', values.key);
+  const signers = values.signer ? readKeys('--signer', values.signer) : undefined;
+  if (!signers && values.threshold !== undefined) {
+    throw new UsageError('--threshold says how many of the --signer keys: name them');
+  }
+  const threshold = readNumber('--threshold', values.threshold, signers?.length ?? 1, 1);
+  if (signers && threshold > signers.length) {
+    throw new UsageError(`--threshold ${quote(String(threshold))} is more than there are signers`);
+  }
+  const log = findLog(values.config, positionals);
+  const since = values.since === undefined ? undefined : readText(values.since);
+  let verdict;
+  try {
+    verdict = verifyLog(log.path, {
+      keys,
+      ...(since !== undefined && { since }),
+      ...(signers && { approval: { signers, threshold } }),
+      witnesses: readWitnesses(values.witness ?? []),
+      allowGaps: values['allow-gaps'],
+      progress: showProgress(),
+    });
+  } finally {
+    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  }
+  const opened =
+    values.journal === undefined ? undefined : tryAll(log, verdict.size, values.journal);
+  const more = (opened?.wrong ?? []).map((each): Finding => ({ what: 'opening', ...each }));
+  const whole = {
+    ...verdict,
+    findings: [...verdict.findings, ...more],
+    faults: verdict.faults + more.length,
+  };
+  if (values.json) {
+    io.out(printableJson({ ok: whole.faults === 0, ...whole, ...(opened && { opened }) }));
+  } else printVerdict(whole, opened, io);
+  return whole.faults === 0 ? 0 : 1;
+}
+
+/** A log that cannot be read to its end has its fault already. */
+function tryAll(log: ReturnType<typeof findLog>, size: number, journals: string): Opened {
+  try {
+    return openAll(log, size, journals);
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    return { right: 0, wrong: [{ leaf: 0, message: error.message }], gone: 0, unsalted: 0 };
+  }
+}

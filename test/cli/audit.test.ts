@@ -1,0 +1,345 @@
+import { spawnSync } from 'node:child_process';
+import fc from 'fast-check';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { checkProof, ProofError } from '../../src/audit/proof-file.js';
+import { LeafError } from '../../src/audit/leaf.js';
+import { audit } from '../../src/cli/audit.js';
+import { formatVerifier, NoteError } from '../../src/note/note.js';
+import { checkpointOf, longStory, makeSigner, SALT, Story } from '../audit/build.js';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const signer = makeSigner();
+const KEY = formatVerifier(signer);
+
+const CONFIG = `schema: tidegate/v1
+state: ./state
+lowers:
+  plant: { host: 127.0.0.1, port: 9598, user: relay, password_file: password }
+policies: [policy.yaml]
+channels: { public: {} }
+uppers:
+  portal:
+    channel: public
+    host: upper.example
+    port: 9599
+    user: tidegate
+    password_file: password
+    tls: { ca: ca.pem, cert: relay.pem, key: relay.key, servername: upper.example }
+`;
+
+/** Runs the command in this process; `./` is the test's directory. */
+async function run(directory: string, ...args: string[]) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const status = await audit(
+    args.map((arg) => arg.replace(/^\.\//, `${directory}/`)),
+    {
+      out: (line) => out.push(...line.replaceAll(directory, '.').split('\n')),
+      err: (line) => err.push(line.replaceAll(directory, '.')),
+    },
+  );
+  return { status, out, text: out.join('\n'), err: err.join('\n') };
+}
+
+function logIn(t: Test, story = longStory(signer)): string {
+  const directory = t.testdir({ 'key.pub': `# the relay's\n${KEY}\n` });
+  story.write(join(directory, 'audit'));
+  story.writeJournals(join(directory, 'journal'));
+  return directory;
+}
+
+await t.test('verify gives a verdict that a person can read, and one in JSON', async (t) => {
+  const directory = logIn(t);
+  const where = ['verify', './audit', '--key'];
+  const human = await run(directory, ...where, './key.pub', '--journal', './journal');
+  t.same([human.status, human.err], [0, '']);
+  t.match(human.text, /^log relay\.example: \d+ leaves, root \S+=$/m);
+  t.match(human.text, /^signed by relay\.example\+[0-9a-f]{8}$/m);
+  t.match(human.text, /leaf 1: p revision 1; signed by nobody$/m);
+  t.match(human.text, /^ {2}public {2}p\/a +16$/m);
+  t.match(human.text, /^ {2}south {2}p\/c +3$/m);
+  t.match(human.text, /^ {2}north {2}overflow +8$/m);
+  t.match(human.text, /5 min: the gate had been killed$/m);
+  t.match(human.text, /^contents of the journal: \d+ ranges right, 0 not held any more$/m);
+  t.equal(human.out.at(-1), 'audit OK');
+  t.notMatch(human.text, '\x1b');
+  const json = await run(directory, ...where, KEY, '--json');
+  t.match(JSON.parse(json.text), { ok: true, boots: 2, faults: 0, findings: [] });
+
+  const other = await run(directory, ...where, formatVerifier(makeSigner()));
+  t.equal(other.status, 1);
+  t.match(other.text, /^fault: signature: the checkpoint is signed by .*, by no key asked for$/m);
+  t.equal(other.out.at(-1), 'audit NOT OK: 1 fault');
+});
+
+await t.test('verify: older checkpoints, witnesses, signers, gaps', async (t) => {
+  const story = longStory(signer);
+  const directory = logIn(t, story);
+  const half = checkpointOf(story.leaves.slice(0, 9), [signer]);
+  writeFileSync(join(directory, 'older'), half);
+  writeFileSync(join(directory, 'seen'), `${half}\n99 ${half.split('\n')[2]}\n`);
+  const where = ['verify', './audit', '--key', KEY];
+  t.match((await run(directory, ...where, '--since', './older')).text, /^judged from leaf 9 on$/m);
+  const seen = await run(directory, ...where, '--witness', './seen');
+  t.match(seen.text, /^fault: witness: the log was cut: a witness has seen 99 leaves/m);
+  const unsigned = await run(directory, ...where, '--signer', KEY, '--json');
+  t.match(JSON.parse(unsigned.text), { ok: false, findings: [{ what: 'policy', leaf: 1 }, {}] });
+  writeFileSync(join(directory, 'bad'), 'nothing here\n');
+  t.match((await run(directory, ...where, '--witness', './bad')).err, /bad: line 1 is no size/);
+  t.match((await run(directory, ...where, '--since', './none')).err, /there is no file \.\/none/);
+  const silent = new Story(signer).start();
+  silent.time += 70_000;
+  silent.heartbeat().write(join(directory, 'silent'));
+  const gap = ['verify', './silent', '--key', KEY];
+  t.match((await run(directory, ...gap)).text, /^fault: gap, leaf 1: for 130 s/m);
+  const allowed = await run(directory, ...gap, '--allow-gaps');
+  t.equal(allowed.status, 0);
+  t.match(allowed.text, /^without a leaf, although a gate was running\n {2}from .* leaf 1$/m);
+});
+
+await t.test('verify: contents that are not those of the log', async (t) => {
+  const directory = logIn(t);
+  const file = join(directory, 'journal/public/0000000000000001-00000001.tgj');
+  const changed = readFileSync(file, 'latin1').replace(SALT, SALT.replace('0011', '1100'));
+  writeFileSync(file, Buffer.from(changed, 'latin1'));
+  const where = ['verify', './audit', '--key', KEY, '--journal', './journal'];
+  // The header's checksum does not fit any more: the journal cannot be read.
+  t.match((await run(directory, ...where)).text, /ranges right, [1-9]\d* not held any more$/m);
+  const other = longStory(signer);
+  for (const records of other.records.values()) records.reverse();
+  const lines = longStory(signer, 4);
+  lines.records.set('archive', lines.records.get('public/urgent')!.slice());
+  lines.writeJournals(join(directory, 'journal'));
+  const wrong = await run(directory, ...where);
+  t.equal(wrong.status, 1);
+  t.match(wrong.text, /^fault: opening, leaf \d+: archive 1 to 1: the journal holds other/m);
+});
+
+await t.test('show prints decisions, and what it is asked for', async (t) => {
+  const directory = logIn(t);
+  const all = await run(directory, 'show', './audit');
+  t.equal(all.status, 0);
+  t.match(all.out[0], /^ {7}0 {2}2026-06-01T12:00:00\.000Z {2}start {6}boot 0{15}1$/);
+  t.match(all.text, /batch {6}public 2 {2}south {2}p\/b {2}CLASS1\.MEASUREMENT {2}TEMPERATURE$/m);
+  t.match(all.text, /denials {4}3 from south, by p\/c$/m);
+  t.match(all.text, /void {7}public from 9 on: EIO$/m);
+  const only = async (...args: string[]) => (await run(directory, 'show', './audit', ...args)).out;
+  t.equal((await only('--kind', 'policies', '--kind', 'stop')).length, 3);
+  t.ok((await only('--rule', 'p/b')).every((line) => line.includes('p/b')));
+  t.equal((await only('--rule', 'p/b')).length, 4);
+  t.ok(
+    (await only('--source', 'south', '--kind', 'batch')).every((line) => line.includes(' south ')),
+  );
+  t.equal((await only('--until', '2026-06-01T12:00:00Z')).length, 2);
+  t.match((await only('--since', '2026-06-01T12:13:00Z')).at(-1), /stop/);
+  const json = (await only('--json', '--kind', 'batch', '--rule', 'p/b'))[0]!;
+  t.match(JSON.parse(json), { leaf: 2, kind: 'batch', journal: 'public', first: 2, last: 2 });
+  const nasty = new Story(signer).start().policies(1, { digest: '\x1b[2J\u202e' });
+  nasty.write(join(directory, 'nasty'));
+  for (const form of [[], ['--json']]) {
+    t.notMatch((await run(directory, 'show', './nasty', ...form)).text, /\x1b|\u202e/);
+  }
+});
+
+await t.test('prove and check-proof', async (t) => {
+  const directory = logIn(t);
+  const prove = (...args: string[]) => run(directory, 'prove', ...args);
+  const check = (...args: string[]) => run(directory, 'check-proof', ...args);
+  const journal = ['--journal', 'public'];
+  const made = await prove('2', './audit', ...journal, '-o', './proof');
+  t.same([made.status, made.text, made.err], [0, '', '']);
+  const proven = await check('./proof', '--key', './key.pub');
+  t.equal(proven.status, 0);
+  t.match(proven.text, /^record {5}public 2\nsource {5}south\nrule {7}p\/b$/m);
+  t.match(proven.text, /^sent as {4}CLASS1\.MEASUREMENT TEMPERATURE$/m);
+  t.equal(proven.out.at(-1), 'proven');
+  t.notMatch(proven.text, /^event/m);
+  const open = [...journal, '--open', './journal'];
+  const opened = await prove('2', './audit', ...open, '-o', './opened');
+  t.equal(opened.status, 0);
+  t.match((await check('./opened', '--key', KEY)).text, /^event {6}96,10,6,0,,\d+,FF:.*,1,2,3$/m);
+  const json = JSON.parse((await check('./opened', '--key', KEY, '--json')).text) as object;
+  t.match(json, { proven: true, rule: 'p/b', policies: { files: [{ id: 'p', revision: 1 }] } });
+  t.equal((await prove('1', './audit', '--journal', 'public/urgent')).status, 0);
+
+  t.match((await prove('9999', './audit', ...journal)).err, 'no leaf names public 9999');
+  t.match(
+    (await prove('1', './audit', '--journal', 'else')).err,
+    /no journal else in the log; the/,
+  );
+  const gone = await prove('2', './audit', ...journal, '--open', './none');
+  t.match(gone.err, /none does not hold all of public 1 to 2 any more/);
+  t.match((await check('./proof', '--key', formatVerifier(makeSigner()))).text, /^NOT proven: the/);
+  const text = readFileSync(join(directory, 'opened'), 'utf8');
+  const wrong = async (what: string, changed: string) => {
+    writeFileSync(join(directory, 'changed'), changed);
+    const { status, text } = await check('./changed', '--key', KEY);
+    t.same([status, text], [1, `NOT proven: ${what}`]);
+  };
+  await wrong('leaf 2 does not name public 3', text.replace('"sequence":2', '"sequence":3'));
+  await wrong(
+    'leaf 2 does not name else 2',
+    text.replace('"journal":"public"', '"journal":"else"'),
+  );
+  await wrong('the proof is no JSON', text.slice(1));
+  const file = JSON.parse(text) as Record<'batch' | 'start' | 'policies' | 'opened', object>;
+  await wrong(
+    'the start is not the one that the batch refers to',
+    JSON.stringify({ ...file, start: file.policies }),
+  );
+  await wrong('leaf 1 is no batch', JSON.stringify({ ...file, batch: file.policies }));
+  await wrong(
+    'the content is not what the log commits to',
+    JSON.stringify({ ...file, opened: { ...file.opened, records: '' } }),
+  );
+  await wrong(
+    'the leaf of the batch is not in the log that is signed',
+    JSON.stringify({ ...file, batch: { ...file.batch, index: 3 } }),
+  );
+  const change = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 32, max: 126 })), {
+    minLength: 1,
+    maxLength: 3,
+  });
+  let refused = 0;
+  fc.assert(
+    fc.property(change, fc.boolean(), (changes, cut) => {
+      const bytes = Buffer.from(text);
+      for (const [at, value] of changes) bytes[at % bytes.length] = value;
+      const [[end]] = changes as [[number, number]];
+      try {
+        checkProof(bytes.toString('utf8', 0, cut ? end % bytes.length : bytes.length), [signer]);
+      } catch (error) {
+        const own = [ProofError, NoteError, LeafError].some((each) => error instanceof each);
+        if (!own) throw error;
+        refused++;
+      }
+    }),
+    { numRuns: 500 },
+  );
+  t.ok(refused > 300, `${refused} refused`);
+});
+
+await t.test(
+  'prove says nothing of what was taken back, and of a batch that is not whole',
+  async (t) => {
+    const story = new Story(signer).start().policies().forward([{}]).forward([{}, {}]);
+    story.takeBack('public', 2).forward([{ rule: 1 }]);
+    const directory = logIn(t, story);
+    const prove = (sequence: string) =>
+      run(directory, 'prove', sequence, './audit', '--journal', 'public', '-o', './proof');
+    t.equal((await prove('2')).status, 0);
+    t.match((await run(directory, 'check-proof', './proof', '--key', KEY)).text, /^rule {7}p\/b$/m);
+    t.match((await prove('3')).err, 'no leaf names public 3');
+    const many = Array.from({ length: 1100 }, (_, i) => ({
+      line: `96,10,${i},0,,1,FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01,1`,
+    }));
+    const half = new Story(signer)
+      .start()
+      .policies()
+      .forward(many, (parts) => parts.slice(0, 1));
+    half.write(join(directory, 'half'));
+    const cut = await run(directory, 'prove', '1', './half', '--journal', 'public');
+    t.match(cut.err, /the batch of public 1 is not whole in the log yet/);
+  },
+);
+
+await t.test('reconcile finds what is missing, extra, or no event', async (t) => {
+  const story = new Story(signer).start().policies().forward([{}, {}, {}]);
+  const guid = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01';
+  story.forward([{ line: `96,10,1,0,,1,${guid},1` }, { journal: 'archive' }]);
+  const directory = logIn(t, story);
+  const received = async (lines: readonly string[], ...args: string[]) => {
+    writeFileSync(join(directory, 'received'), lines.join('\n'));
+    const which = ['--channel', 'public', '--received', './received'];
+    return run(directory, 'reconcile', './audit', ...which, ...args);
+  };
+  const line = (type: number): string => `96,10,${type},0,2026-06-01T12:00:00Z,5,${guid},1,2`;
+  const all = [line(6), `SEND ${line(6)}`, `send,${line(6)}\r`, line(1).replace('10', '0x0A')];
+  const right = await received([...all, '']);
+  t.same(
+    [right.status, right.out],
+    [0, ['4 forwarded, 4 received', 'reconciled: 0 missing, 0 extra']],
+  );
+  const missing = await received(all.slice(1));
+  t.equal(missing.status, 1);
+  t.match(missing.text, /^ {2}CLASS1\.MEASUREMENT TEMPERATURE +3 +2 +-1$/m);
+  t.match(missing.text, /^NOT reconciled: 1 missing, 0 extra$/m);
+  const extra = [...all, line(1), line(7), 'hello', '+OK', `96,10,6,0,,5,not a guid`];
+  t.equal((await received(extra)).status, 1);
+  const allowed = await received(extra, '--repeats', '2');
+  t.equal(allowed.status, 0);
+  t.match(allowed.text, /^3 lines no events; the first: 7, 8, 9$/m);
+  t.match(JSON.parse((await received(extra, '--json')).text), {
+    ok: false,
+    missing: 0,
+    extra: 2,
+    unreadable: 3,
+    differences: [
+      { type: 'COUNT', forwarded: 1, received: 2 },
+      { forwarded: 0, received: 1 },
+    ],
+  });
+  const unnamed = await run(directory, 'reconcile', './audit', '--received', './received');
+  t.match([unnamed.status, unnamed.err], [2, /name a channel: --channel public, archive/]);
+});
+
+await t.test(
+  'a command line that is wrong, a log that is not there, a configuration',
+  async (t) => {
+    const directory = logIn(t);
+    const wrong: [RegExp, ...string[]][] = [
+      [/a command is missing: verify, show, prove, check-proof, reconcile/],
+      [/--key PUBLIC is missing/, 'verify', './audit'],
+      [/--key: a public key is/, 'verify', './audit', '--key', 'x+00000000+y!'],
+      [/holds no key/, 'verify', './audit', '--key', './empty'],
+      [/--threshold says how many/, 'verify', './audit', '--key', KEY, '--threshold', '2'],
+      [
+        /more than there are signers/,
+        'verify',
+        './audit',
+        '--key',
+        KEY,
+        '--signer',
+        KEY,
+        '--threshold',
+        '2',
+      ],
+      [/--kind takes start, stop/, 'show', './audit', '--kind', 'x'],
+      [/--since "x" is no time/, 'show', './audit', '--since', 'x'],
+      [/a sequence is missing/, 'prove'],
+      [/whole number from 1 on, not "0"/, 'prove', '0', './audit', '--journal', 'public'],
+      [/--journal is missing/, 'prove', '1', './audit'],
+      [/--journal takes CHANNEL/, 'prove', '1', './audit', '--journal', '../x'],
+      [/a proof is missing/, 'check-proof', '--key', KEY],
+      [/--received FILE is missing/, 'reconcile', './audit'],
+      [/unexpected argument/, 'show', './audit', 'more'],
+    ];
+    writeFileSync(join(directory, 'empty'), '# none\n');
+    for (const [message, ...args] of wrong) {
+      const { status, err } = await run(directory, ...args);
+      t.match([status, err], [2, message], args.join(' '));
+    }
+    mkdirSync(join(directory, 'nothing'));
+    const none = await run(directory, 'show', './nothing');
+    t.match([none.status, none.err], [1, /nothing holds no checkpoint: name the directory/]);
+    t.match((await run(directory, 'show', '-c', './none.yaml')).status, 1);
+    writeFileSync(join(directory, 'tidegate.yaml'), CONFIG);
+    longStory(signer).write(join(directory, 'state/audit'));
+    t.equal((await run(directory, 'verify', '-c', './tidegate.yaml', '--key', KEY)).status, 0);
+    for (const command of ['verify', 'show', 'prove', 'check-proof', 'reconcile']) {
+      const help = await run(directory, command, '--help');
+      t.match([help.status, help.text], [0, `tidegate audit ${command} - `]);
+      for (const line of help.out) t.ok(line.length <= 100, line);
+    }
+    const real = spawnSync(
+      process.execPath,
+      [MAIN, 'audit', 'verify', join(directory, 'audit'), '--key', KEY],
+      { encoding: 'utf8' },
+    );
+    t.same([real.status, real.stderr], [0, '']);
+    t.match(real.stdout, /^audit OK$/m);
+  },
+);
