@@ -4,6 +4,8 @@
  * What is noted between batches waits in a bounded queue and goes in front of the next batch, or by
  * itself a few times a second; so policies are in the log before what they have permitted.
  */
+import { parseNote } from '../note/note.js';
+import { parseCheckpoint } from './checkpoint.js';
 import {
   BatchEncoder,
   encodeDenials,
@@ -84,6 +86,12 @@ export class AuditLog {
   /** The newest checkpoint of this run, a signed note. */
   get checkpoint(): string | undefined {
     return this.#scribe.checkpoint;
+  }
+
+  /** Leaves that it signs. */
+  get signed(): number {
+    const { checkpoint } = this;
+    return checkpoint === undefined ? 0 : parseCheckpoint(parseNote(checkpoint).text).size;
   }
 
   /** Puts something into the log, with what comes next; whether there was room for it. */

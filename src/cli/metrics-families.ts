@@ -118,6 +118,12 @@ function describeGate(look: Look): Family[] {
       'Whether the last policies that were to be put in force were refused',
       running ? [flag({}, refused)] : [],
     ),
+    counter('audit_leaves', 'Leaves in the audit log', [
+      ...(gate?.audit ? [sample({ relay: gate.audit.relay }, gate.audit.leaves)] : []),
+    ]),
+    gauge('audit_signed', 'Of them, those that a checkpoint of this run signs', [
+      ...(gate?.audit ? [sample({ relay: gate.audit.relay }, gate.audit.signed)] : []),
+    ]),
     gauge(
       'seal_in_force',
       'Whether a seal is in force',

@@ -9,7 +9,7 @@ import { backlogOf, isRunning, type Look } from './status-look.js';
 type Counts = Readonly<Record<string, number>>;
 
 /** Of the gate's counters: a series that is there from the beginning shows its first increase. */
-export const LOST = ['overflow', 'torn', 'restart', 'interrupted', 'journal'] as const;
+export const LOST = ['overflow', 'torn', 'restart', 'interrupted', 'journal', 'audit'] as const;
 
 const outcomes = (kind: string): string[] =>
   OUTCOMES.filter((name) => name.startsWith(`${kind}.`)).map((name) => name.slice(kind.length + 1));

@@ -106,6 +106,7 @@ export const checkGate = shape<GateStatus>({
   continued: sources,
   channels: list(channel, MAX_CHANNELS),
   policy,
+  audit: optional(shape({ relay: line(64), leaves: quantity, signed: quantity })),
   recent: shape<GateStatus['recent']>({ permitted: decisions, denied: decisions }),
 });
 

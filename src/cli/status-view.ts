@@ -76,6 +76,11 @@ function drawFacts(look: Look, width: number, c: Palette): string[] {
       'policies',
       `${names}; digest ${digest.slice(0, 12)}; in force ${by}, for ${span(now - since)}`,
     ]);
+    if (gate.audit) {
+      const { relay, leaves, signed } = gate.audit;
+      const signature = signed > 0 ? `the first ${grouped(signed)} signed` : 'none signed yet';
+      facts.push(['audit', `log of ${relay}: ${grouped(leaves)} leaves, ${signature}`]);
+    }
     if (refused) facts.push(['refused', refusal(now, refused.time, refused.reason)]);
   }
   const reload = supervisor?.reload;

@@ -16,6 +16,7 @@ import { FrameReader } from '../wire/frame.js';
 import { openLog } from '../wire/log.js';
 import { FD } from '../wire/fd.js';
 import { takeSettings, takeText } from '../wire/settings.js';
+import type { GateStatus } from '../wire/status.js';
 import { Beacons } from './beacons.js';
 import { Chronicle } from './chronicle.js';
 import { COUNTERS } from './counters.js';
@@ -69,8 +70,10 @@ if (adopted > 0) log.warn({ event: 'journal-adopted', records: adopted }, 'marke
 if (missing > 0) log.error({ event: 'journal-missing', records: missing }, 'records are not there');
 
 const numbers = (vectors: readonly Float64Array[]): number[][] => vectors.map((each) => [...each]);
+const { signers } = settings;
 const audit = trail.begin({
   ...scope,
+  ...(signers && { signers: { keys: signers.keys, threshold: signers.threshold } }),
   journals: ledger.names,
   counters: COUNTERS,
   outcomes: OUTCOMES,
@@ -93,6 +96,11 @@ const report = new Report(settings.directory, settings.sources, ledger, intake, 
   chronicle.state(reason);
 });
 let timer: NodeJS.Timeout | undefined;
+
+/** The audit log, for the status. */
+const described = (): GateStatus['audit'] => {
+  return { relay: trail.relay, leaves: audit.size, signed: audit.signed };
+};
 
 /** Sets the time for the events to come, and sends what windows have gathered until then. */
 function advance(): void {
@@ -185,7 +193,7 @@ setInterval(() => {
   chronicle.tick(performance.now(), Date.now());
   ledger.log(Date.now());
   ledger.tend(performance.now());
-  report.update(policies.status);
+  report.update(policies.status, described());
 }, STATUS_EVERY);
 setInterval(() => {
   try {
@@ -198,7 +206,7 @@ if (policies.closed === undefined) chronicle.activate(policies.activation);
 if (policies.status.refused) chronicle.refuse(policies.status.refused);
 intake.closed = policies.closed;
 report.note(policies.closed);
-report.update(policies.status);
+report.update(policies.status, described());
 log.info(
   {
     event: 'started',
@@ -213,5 +221,5 @@ commit(true);
 chronicle.stop(performance.now(), Date.now());
 audit.close(Date.now());
 ledger.close();
-report.update(policies.status);
+report.update(policies.status, described());
 process.exit(EXIT.done);

@@ -3,6 +3,7 @@ import { Rate } from '../wire/rate.js';
 import type { Logger } from '../wire/log.js';
 import {
   type ChannelStatus,
+  type GateStatus,
   type Loss,
   openStatus,
   type PolicyStatus,
@@ -74,7 +75,7 @@ export class Report {
     else this.#log.error({ event: 'not-forwarding', reason }, 'nothing goes out');
   }
 
-  update(policy: PolicyStatus): void {
+  update(policy: PolicyStatus, audit: GateStatus['audit']): void {
     const { permitted, denied, engine } = this.#intake;
     const sources = this.#describe(this.#sources.map(({ name }) => name));
     const channels = this.#ledger.describe();
@@ -95,6 +96,7 @@ export class Report {
         continued: this.#continued,
         channels,
         policy,
+        audit,
         recent: { permitted: permitted.describe(engine), denied: denied.describe(engine) },
       });
       this.#unwritten = false;

@@ -106,6 +106,8 @@ export interface GateStatus {
   readonly continued: Readonly<Record<string, SourceStatus>>;
   readonly channels: readonly ChannelStatus[];
   readonly policy: PolicyStatus;
+  /** The log of decisions: whose it is, its leaves, how many a checkpoint of this run signs. */
+  readonly audit?: { readonly relay: string; readonly leaves: number; readonly signed: number };
   readonly recent: {
     readonly permitted: readonly Decision[];
     readonly denied: readonly Decision[];

@@ -39,6 +39,7 @@ well: 2 lowers and 1 upper up, events go out
 relay     pid 4711, for 3 d 4 h; /etc/tidegate/tidegate.yaml; state /var/lib/tidegate
 gate      forwarding; 120 events/s in, 40 permitted; started 3 d 4 h ago, 1 start
 policies  public-climate revision 3, alarms revision 1; digest 3f2a9c01b2d4; in force by reload 2, for 2 h 10 min
+audit     log of relay.example: 52,117 leaves, the first 52,096 signed
 seals     ✓ users  ✓ namespaces  ✓ filters
 
 links            state      for  connections  last one ended
@@ -91,6 +92,8 @@ policies  public-climate revision 3, alarms
           revision 1; digest 3f2a9c01b2d4;
           in force by reload 2, for 2 h 10
           min
+audit     log of relay.example: 52,117
+          leaves, the first 52,096 signed
 seals     ✓ users  ✓ namespaces  ✓ filters
 
 links

@@ -115,6 +115,7 @@ export function wellStatuses(now = NOON): Statuses {
           absorbed: { window: 374_000 },
           open: 990,
           withheld: { rate: 10 },
+          beacons: 0,
         },
       ],
       policy: {
@@ -126,6 +127,7 @@ export function wellStatuses(now = NOON): Statuses {
           { id: 'alarms', revision: 1 },
         ],
       },
+      audit: { relay: 'relay.example', leaves: 52_117, signed: 52_096 },
       recent: { permitted: [], denied: [] },
     },
     portal: {

@@ -77,6 +77,7 @@ await t.test('the example of the issue says exactly what it says', (t) => {
       },
     ],
     policies: [{ path: '/etc/tidegate/policies/public.yaml' }],
+    audit: {},
     channels: [{ name: 'public', retain: { size: 2 ** 30, age: 7 * 86_400_000 } }],
     uppers: [
       {
@@ -326,5 +327,29 @@ await t.test('a file is loaded from disk; one that is not there is an error of t
   writeFileSync(file, EXAMPLE);
   t.equal(loadConfig(file, {}).state, join(directory, 'etc', 'state'));
   t.throws(() => loadConfig(join(directory, 'none.yaml'), {}), { code: 'ENOENT' });
+  t.end();
+});
+
+await t.test('the audit log and beacons', (t) => {
+  const audit = (text: string) => parseConfig(`${EXAMPLE}audit: ${text}\n`, FILE, {}).audit;
+  t.match(audit('{ relay: tide.example/1, key_file: keys/audit.key }'), {
+    relay: 'tide.example/1',
+    key: { path: '/etc/tidegate/keys/audit.key' },
+  });
+  const refused = (text: string, error: RegExp): void => {
+    t.throws(() => audit(text), error, text);
+  };
+  refused(
+    '{ relay: "a b" }',
+    /^\/etc\/tidegate\/tidegate.yaml:\d+:\d+: audit.relay must not hold spaces/,
+  );
+  refused('{ relay: a+b }', /must not hold spaces or '\+'/);
+  refused('{ relay: "" }', /audit.relay/);
+  refused(`{ relay: ${'x'.repeat(64)} }`, /audit.relay/);
+  refused('{ keyfile: k }', /unknown key 'keyfile'.*key_file/);
+  const channel = (beacon: string) =>
+    parseConfig(edited(13, `  public: { beacon: ${beacon} }`), FILE, {}).channels[0]!;
+  t.equal(channel('1m').beacon, 60_000);
+  t.throws(() => channel('10ms'), /beacon/);
   t.end();
 });

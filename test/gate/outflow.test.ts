@@ -145,6 +145,7 @@ await t.test('outcomes that were written with other names are taken over', (t) =
     absorbed: {},
     open: 0,
     withheld: { interrupted: 4 },
+    beacons: 0,
   });
   t.equal(adopted.length, OUTCOMES.length);
   t.end();

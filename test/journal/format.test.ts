@@ -70,8 +70,9 @@ await t.test('a segment is, byte for byte, what the format says', (t) => {
   const length = file.readUInt32BE(8);
   const header = JSON.parse(file.toString('utf8', 12, 12 + length)) as Record<string, unknown>;
   t.type(header['created'], 'number');
+  t.match(header['salt'], /^[0-9a-f]{64}$/);
   t.same(
-    { ...header, created: 0 },
+    { ...header, created: 0, salt: '' },
     {
       version: 1,
       channel: 'public',
@@ -85,6 +86,7 @@ await t.test('a segment is, byte for byte, what the format says', (t) => {
       channels: ['public'],
       outcomes: ['permitted', 'emitted'],
       journals: ['public/urgent', 'public'],
+      salt: '',
     },
   );
   t.equal(file.readUInt32BE(12 + length), crc32(file.subarray(0, 12 + length)));

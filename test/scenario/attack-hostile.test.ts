@@ -45,7 +45,7 @@ const REFUSED =
 const GRANTED = {
   lower: ['3 file', '4 file', '82 socket', '83 socket'],
   valve: ['0 socket'],
-  gate: ['3 file', '72 file', '73 file'],
+  gate: ['3 file', '5 file', '72 file', '73 file'],
   dial: ['3 file', '82 socket', '83 socket'],
   upper: [
     ...['0 socket', '3 file', '4 file', '5 file', '6 file', '7 file'],
