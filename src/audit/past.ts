@@ -2,8 +2,9 @@
 import type { Activation, Batch, Head, Leaf, Range, Start } from './leaf.js';
 import type { Found } from './tail.js';
 
-/** Leaves that are looked at from the end: marks are at most some hundred ms behind. */
+/** Leaves that are looked at from the end, and their age, ms: marks are at most some hundred ms behind. */
 const REACH = 4096;
+const REACH_AGE = 10_000;
 
 /** How far a log had come, in the names of its last start. */
 export interface Standing {
@@ -45,9 +46,17 @@ export class Past {
     this.time = last?.time ?? 0;
     const leaves: Leaf[] = [];
     const from = Math.max(last?.start ?? 0, size - REACH);
-    for (let index = size - 1; index >= from; index--) leaves.push(leaf(index));
-    this.#leaves = leaves.reverse();
-    this.unfinished = unfinished(this.#leaves);
+    for (let index = size - 1; index >= from; index--) {
+      const each = leaf(index);
+      if (each.time < this.time - REACH_AGE) break;
+      leaves.push(each);
+    }
+    leaves.reverse();
+    this.unfinished = unfinished(leaves);
+    // What they say of records is not asked for again.
+    this.#leaves = leaves.map((each) =>
+      each.kind === 'batch' ? { ...each, ranges: [], decisions: [] } : each,
+    );
   }
 
   /** Revisions of the policies that were in force last, by their ids. */

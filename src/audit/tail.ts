@@ -73,6 +73,8 @@ export function inspectLog(directory: string): Found {
     );
   }
   grow(leaves.slice(known), tree.size);
+  // Whoever asks for many goes from one to the next.
+  let kept = { bundle, leaves };
   return {
     end: { tiles: tree.tiles, bytes: end, signed, partial, missing },
     size: tree.size,
@@ -80,8 +82,8 @@ export function inspectLog(directory: string): Found {
     torn,
     leaf: (index) => {
       const at = Math.floor(index / WIDTH);
-      const own = at === bundle ? leaves : leavesOf(directory, at);
-      const leaf = own?.[index % WIDTH];
+      if (at !== kept.bundle) kept = { bundle: at, leaves: leavesOf(directory, at) ?? [] };
+      const leaf = kept.leaves[index % WIDTH];
       if (!leaf) throw new LogMismatch(`leaf ${index} is not there`);
       return placed(leaf, index);
     },
