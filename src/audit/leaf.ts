@@ -213,8 +213,8 @@ export const MAX_RECORDS = 32_768;
 
 const CRC_BYTES = 4;
 
-/** Reads a leaf. @throws LeafError */
-export function decodeLeaf(bytes: Uint8Array): Leaf {
+/** What a leaf begins with, and where its own part is. @throws LeafError */
+function readHead(bytes: Uint8Array): { kind: Kind; head: Head; own: VarintReader } {
   const end = bytes.length - CRC_BYTES;
   if (end < 6 || readU32(bytes, end) !== crc32(bytes, 0, end)) {
     throw new LeafError('the leaf does not fit its checksum');
@@ -225,13 +225,28 @@ export function decodeLeaf(bytes: Uint8Array): Leaf {
     throw new LeafError(`a leaf of kind ${bytes[0]!}, clock ${bytes[1]!} is not known`);
   }
   try {
-    const numbers = new VarintReader(bytes, 2, end);
-    const [index, time, start] = [numbers.next(), numbers.next(), numbers.next()];
-    const policies = numbers.next();
+    const own = new VarintReader(bytes, 2, end);
+    const [index, time, start] = [own.next(), own.next(), own.next()];
+    const policies = own.next();
     const head = { index, time, clock, start, policies: policies === 0 ? undefined : policies - 1 };
-    if (kind === 'batch') return { ...head, ...readBatch(numbers) };
-    if (kind === 'denials') return { ...head, ...readDenials(numbers) };
-    const text = Buffer.from(numbers.take(numbers.left)).toString('utf8');
+    return { kind, head, own };
+  } catch (error) {
+    throw new LeafError(`the ${kind} leaf cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** The place of a leaf that is whole, whatever it says. @throws LeafError */
+export function placeOf(bytes: Uint8Array): number {
+  return readHead(bytes).head.index;
+}
+
+/** Reads a leaf. @throws LeafError */
+export function decodeLeaf(bytes: Uint8Array): Leaf {
+  const { kind, head, own } = readHead(bytes);
+  try {
+    if (kind === 'batch') return { ...head, ...readBatch(own) };
+    if (kind === 'denials') return { ...head, ...readDenials(own) };
+    const text = Buffer.from(own.take(own.left)).toString('utf8');
     return { ...checkPlain(kind, JSON.parse(text)), ...head };
   } catch (error) {
     throw new LeafError(`the ${kind} leaf cannot be read: ${(error as Error).message}`);

@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync, renameSync, truncateSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Note, parseNote } from '../note/note.js';
 import { type Checkpoint, parseCheckpoint } from './checkpoint.js';
-import { decodeLeaf, type Leaf } from './leaf.js';
+import { decodeLeaf, type Leaf, placeOf } from './leaf.js';
 import { HASH_BYTES, hashLeaf } from './merkle.js';
 import { bundlePath, CHECKPOINT, LEAVES, splitBundle, tilePath, WIDTH } from './tiles.js';
 import { type FullTile, type Tiles, Tree } from './tree.js';
@@ -51,7 +51,7 @@ export function inspectLog(directory: string): Found {
   const missing: FullTile[] = [];
   const grow = (leaves: readonly Uint8Array[], from: number): void => {
     leaves.forEach((leaf, i) => {
-      placed(leaf, from + i);
+      checkPlace(leaf, from + i);
       tree.add(hashLeaf(leaf), (tile) => missing.push(tile));
     });
   };
@@ -85,7 +85,8 @@ export function inspectLog(directory: string): Found {
       if (at !== kept.bundle) kept = { bundle: at, leaves: leavesOf(directory, at) ?? [] };
       const leaf = kept.leaves[index % WIDTH];
       if (!leaf) throw new LogMismatch(`leaf ${index} is not there`);
-      return placed(leaf, index);
+      checkPlace(leaf, index);
+      return understood(index, () => decodeLeaf(leaf));
     },
   };
 }
@@ -97,15 +98,17 @@ function leavesOf(directory: string, bundle: number): Uint8Array[] | undefined {
 }
 
 /** @throws LogMismatch if it is no leaf, or stands elsewhere */
-function placed(bytes: Uint8Array, index: number): Leaf {
-  let leaf: Leaf;
+function checkPlace(bytes: Uint8Array, index: number): void {
+  const place = understood(index, () => placeOf(bytes));
+  if (place !== index) throw new LogMismatch(`leaf ${index} says that it is ${place}`);
+}
+
+function understood<T>(index: number, read: () => T): T {
   try {
-    leaf = decodeLeaf(bytes);
+    return read();
   } catch (error) {
     throw new LogMismatch(`leaf ${index}: ${(error as Error).message}`);
   }
-  if (leaf.index !== index) throw new LogMismatch(`leaf ${index} says that it is ${leaf.index}`);
-  return leaf;
 }
 
 /** The leaves of the bundle that is being filled; a kill may have left the last one torn. */
@@ -116,7 +119,7 @@ function openBundle(directory: string, from: number) {
   let end = 0;
   for (const leaf of leaves) {
     try {
-      placed(leaf, from + whole);
+      checkPlace(leaf, from + whole);
     } catch (error) {
       if (whole === 0 && isOther(leaf, from)) throw error;
       break;
@@ -143,7 +146,7 @@ function finishBundle(directory: string, bundle: number): void {
 /** Whether it is a whole leaf, of another place: then the file is of another bundle. */
 function isOther(leaf: Uint8Array, index: number): boolean {
   try {
-    return decodeLeaf(leaf).index !== index;
+    return placeOf(leaf) !== index;
   } catch {
     return false;
   }

@@ -231,7 +231,8 @@ export class LogWriter {
 
   #place(path: string, bytes: Uint8Array, durable = false): void {
     const whole = join(this.#directory, path);
-    mkdirSync(dirname(whole), { recursive: true });
+    const made = mkdirSync(dirname(whole), { recursive: true });
+    if (made !== undefined && durable) syncDirectory(dirname(made));
     const fd = openSync(whole, 'w', 0o644);
     try {
       writeAll(fd, bytes, bytes.length, 0);
@@ -239,6 +240,8 @@ export class LogWriter {
     } finally {
       closeSync(fd);
     }
+    // A checkpoint whose tile has lost its name would be one of a log that nobody can read.
+    if (durable) syncDirectory(dirname(whole));
   }
 
   #replace(path: string, bytes: Uint8Array): void {

@@ -158,7 +158,7 @@ await t.test('whatever the disk does, the log says what stands, and each thing o
         disk.fault = fault;
         if ('note' in each) {
           const count = ++noted;
-          const files = [{ id: 'p', revision: count, sha256: '00' }];
+          const files = [{ id: 'p', revision: count, sha256: '00'.repeat(32) }];
           if (each.note === 'loss') log.note({ kind: 'loss', source: 0, reason: 'torn', count });
           else if (each.note === 'denials') {
             log.note({
@@ -280,7 +280,7 @@ await t.test('a gate that follows knows what may lack its marks', (t) => {
   log.note({
     kind: 'policies',
     digest: 'd',
-    files: [{ id: 'p', revision: 7, sha256: '00' }],
+    files: [{ id: 'p', revision: 7, sha256: '00'.repeat(32) }],
     rules: [],
     signers: [],
   });

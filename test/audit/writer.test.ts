@@ -143,7 +143,7 @@ await t.test('after any kill and any power cut the log goes on from what is dura
       let durable: Uint8Array[] = [];
       for (const { steps, power, where, seed } of rounds) {
         const recorder = new Recorder(directory, undefined, (path) =>
-          /(leaves|\.new|point|\d)$/.test(path),
+          /(leaves|\.new|point|\/\d{3}|\.p\/\d+)$/.test(path),
         );
         const promised: { ops: number; leaves: number }[] = [];
         let all: Uint8Array[];
