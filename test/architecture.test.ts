@@ -128,6 +128,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
   cli: {
     own: [
       'audit',
+      'beacon',
       'config',
       'document',
       'event',

@@ -3,6 +3,7 @@
  * are missing.
  */
 import type { Beacon, BeaconPart } from './beacon.js';
+import { Assembly, type Whole } from './parts.js';
 
 /** What the beacons up to one say, and what came. */
 export interface Account {
@@ -22,11 +23,10 @@ export interface Account {
 export class BeaconWatch {
   /** By the newest whole beacon. */
   account: Account | undefined;
-  /** Parts of the beacon that is coming. */
-  #parts: BeaconPart[] = [];
+  readonly #assembly = new Assembly();
   #expected = 0;
   #received = 0;
-  #before: { readonly beacon: Beacon; readonly parts: number } | undefined;
+  #before: Whole | undefined;
 
   /** An event came that is no beacon, and that had not come before. */
   take(): void {
@@ -39,15 +39,13 @@ export class BeaconWatch {
    * @returns what it says, when it is whole; undefined before that, and for one that came again
    */
   note(part: BeaconPart): Account | undefined {
-    const [first] = this.#parts;
-    if (part.part === 0) this.#parts = [part];
-    else if (part.part === this.#parts.length && first?.routine === part.routine) {
-      this.#parts.push(part);
-    } else return undefined;
-    const { length } = this.#parts;
-    if (length < part.parts) return undefined;
-    const beacon = { ...this.#parts[0]!, sources: this.#parts.flatMap(({ sources }) => sources) };
-    this.#parts = [];
+    const whole = this.#assembly.take(part);
+    return whole && this.noteWhole(whole);
+  }
+
+  /** As `note`, of a beacon that is whole. */
+  noteWhole(whole: Whole): Account | undefined {
+    const { beacon } = whole;
     const before = this.#before;
     // It came again, or a power cut has taken its record back.
     if (before && beacon.routine <= before.beacon.routine) return undefined;
@@ -55,7 +53,7 @@ export class BeaconWatch {
       this.#expected += beacon.routine - before.beacon.routine - before.parts;
       this.#expected += beacon.urgent - before.beacon.urgent;
     }
-    this.#before = { beacon, parts: length };
+    this.#before = whole;
     const [expected, received] = [this.#expected, this.#received];
     const restarted = before !== undefined && before.beacon.boot !== beacon.boot;
     const missing = Math.max(0, expected - received);

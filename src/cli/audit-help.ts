@@ -9,6 +9,7 @@ Usage: tidegate audit COMMAND (-c FILE | DIR) [OPTIONS]
   prove        write a proof of one decision, a file of its own
   check-proof  check such a file; needs nothing but the file and the public key
   reconcile    compare what was forwarded with what an upper has received
+  beacons      what the relay's beacons among received events say; needs no log
 
 They read files, and take no lock: a relay that runs is not disturbed, and a copy will do. With a
 configuration they find its log; with DIR they need none: state/audit, or a copy of it.
@@ -124,6 +125,8 @@ Usage: tidegate audit reconcile [-c FILE | DIR] --received FILE [--channel NAME]
 
 Compares by class and type how many events the log says were forwarded with how many an upper has
 received. An upper that has lost its connection may be sent some events again: --repeats.
+Beacons that were received cut both into intervals, each of which must have what it should; urgent
+events, which overtake others, are compared as a whole. Beacons are compared as the events they are.
 It takes the log as it is: see tidegate audit verify.
 
 ${WHERE}
@@ -140,3 +143,33 @@ read; 2 the command line is wrong.
 
 Example:
   tidegate audit reconcile state/audit --channel public --received received.txt --repeats 200`;
+
+export const AUDIT_BEACONS_HELP = `tidegate audit beacons - what a relay's beacons say
+
+Usage: tidegate audit beacons FILE [--key PUBLIC] [--json | --checkpoints]
+
+Finds the beacons among the events that an upper has received (channels.NAME.beacon makes a relay
+send them), a line each: time, relay, run of its gate, events missing since the first beacon, how
+long each source had been silent, leaves and root of its log. With a key, each must hold the log's
+signature of that size and root; what is not signed is not believed.
+A fault is: a signature by another key, a run whose sequence goes back, a log that becomes shorter
+or has another root at the same size, events that are missing.
+
+  FILE                what came from one relay by one channel, in the order in which it came: an
+                      event a line, as audit reconcile takes them; - is standard input. Events that
+                      came twice hide as many that are missing, and urgent ones that overtook the
+                      first beacon count as missing: with the log, audit reconcile tells
+${KEY}
+  --json              a JSON object a line, which audit verify --witness takes; faults go to
+                      standard error
+  --checkpoints       signed notes, one behind the other, five lines each: for other tools, for
+                      audit verify --witness, and the last one (tail -n 5) for --since
+  -h, --help          this text
+
+Exit codes: 0 no fault, 1 a fault, or no beacon, or it could not be read, 2 the command line is
+wrong.
+
+Examples:
+  tidegate audit beacons received.txt --key key.pub
+  tidegate audit beacons received.txt --key key.pub --json > seen.jsonl
+  tidegate audit verify state/audit --key key.pub --witness seen.jsonl`;

@@ -12,10 +12,8 @@ import { printVerdict } from './audit-verdict.js';
 import { printableJson } from './excerpt.js';
 import type { Io } from './io.js';
 import { countText } from './journal-text.js';
+import { showProgress } from './progress.js';
 
-/** ms between two pictures of the progress. */
-const PACE = 100;
-const WIDTH = 30;
 /** Bytes of a file of witnesses, at most. */
 const MAX_WITNESS_FILE = 128 * 1024 * 1024;
 
@@ -31,22 +29,6 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
-
-/** Says on a terminal how far it is, if it takes long. */
-function showProgress(): (done: number, total: number) => void {
-  const begun = Date.now();
-  let next = begun + PACE;
-  return (done, total) => {
-    const now = Date.now();
-    if (!process.stderr.isTTY || now < next || total === 0) return;
-    next = now + PACE;
-    const part = done / total;
-    const bar = '#'.repeat(Math.floor(part * WIDTH)).padEnd(WIDTH, '.');
-    const left = Math.ceil(((now - begun) * (1 - part)) / Math.max(part, 1e-6) / 1000);
-    const leaves = `${countText(done)} of ${countText(total)} leaves`;
-    process.stderr.write(`\r\x1b[K[${bar}] ${Math.floor(part * 100)} %  ${leaves}, ${left} s left`);
-  };
-}
 
 function readWitnesses(files: readonly string[]) {
   return files.flatMap((file) => {
@@ -89,7 +71,7 @@ export function auditVerify(args: readonly string[], io: Io): number {
       ...(signers && { approval: { signers, threshold } }),
       witnesses: readWitnesses(values.witness ?? []),
       allowGaps: values['allow-gaps'],
-      progress: showProgress(),
+      progress: showProgress((done, total) => `${countText(done)} of ${countText(total)} leaves`),
     });
   } finally {
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');

@@ -2,6 +2,7 @@
 import { LogError } from '../audit/directory.js';
 import { LeafError } from '../audit/leaf.js';
 import { NoteError } from '../note/note.js';
+import { auditBeacons } from './audit-beacons.js';
 import { auditCheckProof } from './audit-check-proof.js';
 import { AUDIT_HELP } from './audit-help.js';
 import { auditProve } from './audit-prove.js';
@@ -19,6 +20,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   prove: auditProve,
   'check-proof': auditCheckProof,
   reconcile: auditReconcile,
+  beacons: auditBeacons,
 };
 
 /**

@@ -14,7 +14,7 @@ const WORDS: Readonly<Record<string, string>> = {
   nft: '-c --config --resolvers --check --help',
   policy: 'check test explain schema import keygen sign verify --help',
   journal: 'ls cat verify --help',
-  audit: 'verify show prove check-proof reconcile --help',
+  audit: 'verify show prove check-proof reconcile beacons --help',
   pki: 'init issue --dir --name --days --client --server --host --help',
   completion: 'bash zsh fish --help',
   help: 'check run status metrics reload policy journal audit seals nft pki completion',
@@ -43,6 +43,7 @@ const BELOW: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     prove: '-c --config --journal --open --out --help',
     'check-proof': '--key --json --help',
     reconcile: '-c --config --received --channel --repeats --json --help',
+    beacons: '--key --checkpoints --json --help',
   },
 };
 const GROUPS = Object.keys(BELOW);

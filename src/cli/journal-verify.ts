@@ -9,26 +9,7 @@ import { findJournals, JournalError } from './journal-place.js';
 import { countText, sizeText, timeText } from './journal-text.js';
 import { count } from './policy-files.js';
 import { painter } from './policy-report.js';
-
-/** ms between two pictures of the progress. */
-const PACE = 100;
-const WIDTH = 30;
-
-/** Says on a terminal how far it is, if it takes long. */
-function showProgress(): (done: number, total: number) => void {
-  const begun = Date.now();
-  let next = begun + PACE;
-  return (done, total) => {
-    const now = Date.now();
-    if (!process.stderr.isTTY || now < next || total === 0) return;
-    next = now + PACE;
-    const part = done / total;
-    const bar = '#'.repeat(Math.floor(part * WIDTH)).padEnd(WIDTH, '.');
-    const left = Math.ceil(((now - begun) * (1 - part)) / Math.max(part, 1e-6) / 1000);
-    const sizes = `${sizeText(done)} of ${sizeText(total)}`;
-    process.stderr.write(`\r\x1b[K[${bar}] ${Math.floor(part * 100)} %  ${sizes}, ${left} s left`);
-  };
-}
+import { showProgress } from './progress.js';
 
 function laneLine({ channel, lane, segments, records, bytes, first, last, time }: LaneResult) {
   const name = printable(`${channel}, ${lane}`);
@@ -76,7 +57,10 @@ export function journalVerify(args: readonly string[], io: Io): number {
   const places = channels.flatMap((each) => each.places);
   let verdict: Verdict;
   try {
-    verdict = verifyJournals(places, { copied: config === undefined, progress: showProgress() });
+    verdict = verifyJournals(places, {
+      copied: config === undefined,
+      progress: showProgress((done, total) => `${sizeText(done)} of ${sizeText(total)}`),
+    });
   } finally {
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   }

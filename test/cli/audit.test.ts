@@ -291,7 +291,7 @@ await t.test(
   async (t) => {
     const directory = logIn(t);
     const wrong: [RegExp, ...string[]][] = [
-      [/a command is missing: verify, show, prove, check-proof, reconcile/],
+      [/a command is missing: verify, show, prove, check-proof, reconcile, beacons/],
       [/--key PUBLIC is missing/, 'verify', './audit'],
       [/--key: a public key is/, 'verify', './audit', '--key', 'x+00000000+y!'],
       [/holds no key/, 'verify', './audit', '--key', './empty'],
