@@ -129,7 +129,11 @@ export class AuditLog {
     if (!this.settle()) throw new AuditError(SLOW);
     this.#submitNotes(now);
     this.#submit(now, batch);
-    return this.settle();
+    if (this.settle()) return true;
+    // The numbers go on meanwhile; the leaf has those of now.
+    const then = { ...batch, counts: copyOf(batch.counts), sums: copyOf(batch.sums) };
+    this.#going = { ...this.#going!, batch: then };
+    return false;
   }
 
   /**
@@ -229,6 +233,9 @@ export class AuditLog {
     this.#scribe.append(at);
   }
 }
+
+const copyOf = (vectors: readonly Float64Array[]): Float64Array[] =>
+  vectors.map((vector) => vector.slice());
 
 function vectorOf(numbers: readonly number[]): Float64Array {
   return Float64Array.from(numbers);

@@ -94,7 +94,8 @@ export class Thread implements Scribe {
 
 /** The thread that is not there: the log is not what it was, and nothing is added to it. */
 export class NoScribe implements Scribe {
-  readonly leaves: Uint8Array = new Uint8Array();
+  /** What is put here is put nowhere: a few leaves of the greatest length. */
+  readonly leaves: Uint8Array = new Uint8Array(256 * 1024);
   readonly checkpoint = undefined;
   readonly unpublished = undefined;
   readonly #failure: string;

@@ -83,6 +83,10 @@ export class Trail {
     const size = this.#found?.size ?? 0;
     const audit = new AuditLog(this.#scribe(), size, this.past, start);
     if (before && before.key !== key) this.#rotate(audit, before.key);
+    if (this.#found && size === 0 && beginning.sequences.some((last) => last > 0)) {
+      const text = 'the audit log begins anew: what the journals hold already is in none';
+      this.#log.warn({ event: 'audit-begins' }, text);
+    }
     return audit;
   }
 

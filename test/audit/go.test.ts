@@ -1,42 +1,16 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { verifyLog } from '../../src/audit/verify.js';
 import { formatVerifier } from '../../src/note/note.js';
 import { checkpointOf, longStory, makeSigner, writeLog } from './build.js';
-
-const SOURCE = fileURLToPath(new URL('./verifier/main.go', import.meta.url));
-const CODE = '/usr/share/gocode';
-const required = process.env['TIDEGATE_REQUIRE_ALL'] === '1';
-
-/** Builds the verifier; says why not, where Go or Debian's package is missing. */
-function build(directory: string): string | undefined {
-  const env = {
-    ...process.env,
-    GO111MODULE: 'off',
-    GOPATH: CODE,
-    GOCACHE: join(directory, 'cache'),
-    GOFLAGS: '-mod=mod',
-    CGO_ENABLED: '0',
-  };
-  try {
-    execFileSync('go', ['build', '-o', join(directory, 'verifier'), SOURCE], {
-      env,
-      stdio: 'pipe',
-    });
-    return undefined;
-  } catch (error) {
-    if (required) throw error;
-    return `no verifier: ${(error as Error).message.split('\n')[0]}`;
-  }
-}
+import { buildVerifier } from './go.js';
 
 const work = t.testdir();
-const skip = build(work);
+const { verifier, skip } = await buildVerifier(work);
 
-await t.test('a verifier of other make agrees', { skip: skip ?? false }, async (t) => {
+await t.test('a verifier of other make agrees', { skip }, async (t) => {
   const signer = makeSigner();
   const story = longStory(signer, 100);
   const { leaves } = story;
@@ -47,7 +21,6 @@ await t.test('a verifier of other make agrees', { skip: skip ?? false }, async (
 
   /** What both say: whether the log is right, as a continuation of the older checkpoint too. */
   const judge = (): { go: boolean; said: string; ours: boolean } => {
-    const verifier = join(work, 'verifier');
     const args = [log, formatVerifier(signer), older];
     const { status, stdout } = spawnSync(verifier, args, { encoding: 'utf8' });
     const { faults } = verifyLog(log, { keys: [signer], since: note });

@@ -148,7 +148,7 @@ await t.test('whatever the disk does, the log says what stands, and each thing o
       /** By batch number: its place and size, and whether it stands. */
       const batches = new Map<
         number,
-        { journal: number; first: number; count: number; stands: boolean }
+        { journal: number; first: number; count: number; stands: boolean; counted: number }
       >();
       const numbers = {
         counts: [Float64Array.of(1), Float64Array.of(1)],
@@ -191,7 +191,8 @@ await t.test('whatever the disk does, the log says what stands, and each thing o
           const first = next[journal]!;
           const pending = [pendingOf(journal, first, count)];
           numbers.counts[0]![0]!++;
-          const own = { journal, first, count, stands: false };
+          const counted = numbers.counts[1]![0]!;
+          const own = { journal, first, count, stands: false, counted };
           batches.set(++batch, own);
           const sequences = Float64Array.from(next, (n, i) => n - 1 + (i === journal ? count : 0));
           try {
@@ -199,6 +200,8 @@ await t.test('whatever the disk does, the log says what stands, and each thing o
             if (!own.stands) {
               seen.waited++;
               assert.equal(log.settle(0), false);
+              // What is lost meanwhile is counted.
+              numbers.counts[1]![0]!++;
               disk.answer();
               own.stands = log.settle(0);
               assert.ok(own.stands);
@@ -233,9 +236,10 @@ await t.test('whatever the disk does, the log says what stands, and each thing o
       );
       let [start, policies]: [number, number | undefined] = [0, undefined];
       const standing = [0, 0];
+      let counted = 0;
       const complete = new Set<number>();
       for (const leaf of leaves) {
-        if (leaf.kind === 'start') start = leaf.index;
+        if (leaf.kind === 'start') [start, counted] = [leaf.index, 0];
         if (leaf.kind === 'policies') policies = leaf.index;
         assert.deepEqual([leaf.start, leaf.policies], [start, policies], `leaf ${leaf.index}`);
         if (leaf.kind === 'void') {
@@ -254,7 +258,10 @@ await t.test('whatever the disk does, the log says what stands, and each thing o
             assert.equal(source, (place - batches.get(leaf.batch)!.first) % 2);
           });
         }
-        if (leaf.last) complete.add(leaf.batch);
+        if (!leaf.last) continue;
+        complete.add(leaf.batch);
+        for (const [i, , value] of leaf.counts) if (i === 1) counted = value;
+        assert.equal(counted, batches.get(leaf.batch)!.counted, 'the numbers of its time');
       }
       assert.deepEqual(
         standing,

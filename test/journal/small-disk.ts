@@ -14,26 +14,31 @@ export interface SmallDisk {
 /**
  * Mounts a disk of `kilobytes`; where that is not allowed, ends the test as skipped.
  *
+ * @param given that it is mounted on, and that stays; one of its own if not given
  * @throws Error instead if TIDEGATE_REQUIRE_ALL says that no test may be skipped
  */
 export function mountSmallDisk(
   t: Pick<Test, 'plan' | 'teardown'>,
   kilobytes: number,
+  given?: string,
 ): SmallDisk | undefined {
   // Not in t.testdir(), which is emptied before the teardown.
-  const directory = mkdtempSync(join(tmpdir(), 'tidegate-disk-'));
+  const directory = given ?? mkdtempSync(join(tmpdir(), 'tidegate-disk-'));
+  const leave = (): void => {
+    if (given === undefined) rmdirSync(directory);
+  };
   try {
     const options = ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', directory];
     execFileSync('mount', options, { stdio: 'ignore' });
   } catch (error) {
-    rmdirSync(directory);
+    leave();
     if (process.env['TIDEGATE_REQUIRE_ALL'] === '1') throw error;
     t.plan(0, 'no tmpfs can be mounted here');
     return undefined;
   }
   t.teardown(() => {
     execFileSync('umount', ['-l', directory]);
-    rmdirSync(directory);
+    leave();
   });
   const ballast = join(directory, 'ballast');
   return {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { readSupervisorStatus } from '../../src/wire/status.js';
+import { amount, verifyWell } from './auditor.js';
 
 const DEMO = fileURLToPath(new URL('../../dist/demo/main.js', import.meta.url));
 
@@ -43,13 +44,15 @@ function processesWith(text: string): number[] {
 
 const alive = (pid: number): boolean => existsSync(`/proc/${pid}`);
 
-await t.test('the demo prints sums that hold, and keeps its state for a second run', (t) => {
+await t.test('the demo prints sums that hold, and keeps its state for a second run', async (t) => {
   const state = join(t.testdir({}), 'state');
+  let delivered = 0;
   for (const turn of ['first', 'second']) {
     const report = run(['--seconds', '3', '--json', '--state', state]);
     t.ok(report.in > 500, `${turn}: ${report.in} events`);
     t.equal(report.in, report.permitted + report.denied + report.malformed + report.lost, turn);
     t.equal(report.delivered, report.permitted, turn);
+    delivered += report.delivered;
     t.ok(report.permitted > 100 && report.denied > 100 && report.malformed > 0, turn);
     t.same([report.lost, report.duplicates], [0, 0], turn);
     t.same(report.down, { script_bytes: 52, after_script_bytes: 0 }, turn);
@@ -57,11 +60,16 @@ await t.test('the demo prints sums that hold, and keeps its state for a second r
     t.same(roles, ['dial', 'gate', 'lower', 'supervisor', 'upper', 'valve'], turn);
     for (const { process: role, pid } of report.processes) t.notOk(alive(pid), `${role} has ended`);
   }
+  const judged = await verifyWell(t, state);
+  t.same([judged.boots, judged.lost], [2, []], 'a log of both runs');
+  const beacons = amount(judged.forwarded, 'public', "the relay's own");
+  t.ok(beacons >= 2, 'a beacon of each run');
+  const forwarded = amount(judged.forwarded, 'public') - beacons;
+  t.equal(forwarded, delivered, 'of all that was delivered');
   const segments = readdirSync(join(state, 'journal', 'public')).filter((name) =>
     name.endsWith('.tgj'),
   );
   t.equal(segments.length, 2, 'a segment for each run');
-  t.end();
 });
 
 await t.test('Ctrl-C ends it cleanly; every process shows in ps by its entry file', async (t) => {

@@ -101,6 +101,10 @@ export interface RelayOptions {
   readonly window?: number;
   /** The retention of every channel, as YAML. */
   readonly retain?: string;
+  /** Between the beacons of every channel, as YAML; none are sent if not given. */
+  readonly beacon?: string;
+  /** `audit` as YAML. */
+  readonly audit?: string;
   /** Started, as root, so that it can make no sandboxes, and told that it need not. */
   readonly unsealed?: boolean;
   /** Put before the supervisor's command line: it takes rights away. */
@@ -283,6 +287,7 @@ export async function writeRelay(directory: string, options: RelayOptions): Prom
 /** YAML takes JSON's strings, so every value of a test is quoted by JSON. */
 function configuration(options: RelayOptions): string {
   const { lowers, uppers, window = 1, retain = '{ size: 64MiB, age: 1d }' } = options;
+  const beacon = options.beacon === undefined ? '' : `, beacon: ${options.beacon}`;
   const channels = new Set(['public', ...uppers.map(({ channel = 'public' }) => channel)]);
   const entry = (fields: Readonly<Record<string, unknown>>): string =>
     Object.entries(fields)
@@ -314,8 +319,9 @@ function configuration(options: RelayOptions): string {
     ...lowerText,
     'policies: [policy.yaml]\n',
     ...(options.signers === undefined ? [] : [`policy_signers: ${options.signers}\n`]),
+    ...(options.audit === undefined ? [] : [`audit: ${options.audit}\n`]),
     'channels:\n',
-    ...[...channels].map((name) => `  ${name}: { retain: ${retain} }\n`),
+    ...[...channels].map((name) => `  ${name}: { retain: ${retain}${beacon} }\n`),
     'uppers:\n',
     ...upperText,
   ].join('');
