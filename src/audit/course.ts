@@ -64,14 +64,13 @@ export class Course {
   }
 
   #checkTime(last: Leaf, leaf: Leaf): void {
-    const set = [last, leaf].find((each) => each.kind === 'clock');
-    const by = set?.kind === 'clock' ? set.by : 0;
+    const steps = [last, leaf].flatMap((each) => (each.kind === 'clock' ? [each.by] : []));
     const passed = leaf.time - last.time;
-    if (passed < 0 && by >= 0) {
+    if (passed < 0 && !steps.some((by) => by < 0)) {
       const message = `its time is ${-passed} ms before that of the leaf before; no clock was set`;
       this.#findings.add('time', message, leaf.index);
     }
-    if (leaf.kind === 'start' || passed - Math.max(0, by) <= SILENCE) return;
+    if (leaf.kind === 'start' || passed - Math.max(0, ...steps) <= SILENCE) return;
     const { index } = leaf;
     if (index < this.#findings.from) return;
     if (this.gaps.length < MAX_SPANS) {

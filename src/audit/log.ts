@@ -24,6 +24,9 @@ const PATIENCE = 1000;
 const UNPUBLISHED = 60_000;
 /** Notes that wait; only a disk that takes none lets them grow. */
 const MAX_NOTES = 256;
+/** Of those that are rare, and not counted on by whoever has noted them. */
+const MAX_RARE = 512;
+const COUNTED_ON: ReadonlySet<string> = new Set(['denials', 'loss', 'heartbeat']);
 const SLOW = 'the disk does not answer';
 /** Of an orderly end, ms. */
 const FAREWELL = 3000;
@@ -39,12 +42,14 @@ type Note = Plain | Denials;
 interface Going {
   /** Of performance.now(). */
   readonly since: number;
-  /** Place of the first leaf of each note, in order. */
-  readonly places: readonly number[];
+  /** Place and time of the leaf of each note, in order. */
+  readonly notes: readonly { readonly place: number; readonly time: number }[];
   /** Places of the first leaf, and behind the last one. */
   readonly first: number;
   readonly end: number;
   readonly batch: Logged | undefined;
+  /** Of the batch's leaves. */
+  readonly time: number;
 }
 
 export interface Logged extends Sums {
@@ -58,8 +63,8 @@ export class AuditLog {
   #size: number;
   #start: number;
   #policies: number | undefined;
+  /** Of the newest leaf. */
   #time: number;
-  #clock: Clock = 'steady';
   #going: Going | undefined;
   #unpublished: number | undefined;
 
@@ -96,16 +101,19 @@ export class AuditLog {
 
   /** Puts something into the log, with what comes next; whether there was room for it. */
   note(note: Note): boolean {
-    if (this.#notes.length >= MAX_NOTES) return false;
+    if (this.#notes.length >= (COUNTED_ON.has(note.kind) ? MAX_NOTES : MAX_RARE)) return false;
     this.#notes.push(note);
     return true;
   }
 
-  /** The clock was set: what follows may have an earlier time. */
-  clockSet(now: number, by: number): void {
+  /** Whether so much waits that there may be no room for what other policies bring with them. */
+  get crowded(): boolean {
+    return this.#notes.length > MAX_NOTES / 4;
+  }
+
+  /** The clock was set: what is noted from now on may have an earlier time. @param by ms */
+  clockSet(by: number): void {
     this.note({ kind: 'clock', by });
-    this.#time = Math.min(this.#time, now);
-    this.#clock = 'steady';
   }
 
   /** Records of a batch that is in the log do not exist. */
@@ -148,13 +156,16 @@ export class AuditLog {
     if (!done) return false;
     this.#going = undefined;
     const { batch } = going;
-    const logged = going.places.filter((place) => place < done.size).length;
+    const logged = going.notes.filter(({ place }) => place < done.size).length;
     // Of what failed, the beginning may be in the log.
     this.#size = Math.max(this.#size, done.size);
     this.#notes.splice(0, logged).forEach(({ kind }, i) => {
-      if (kind === 'start') this.#start = going.places[i]!;
-      if (kind === 'policies') this.#policies = going.places[i]!;
+      const { place, time } = going.notes[i]!;
+      if (kind === 'start') this.#start = place;
+      if (kind === 'policies') this.#policies = place;
+      this.#time = time;
     });
+    if (batch && done.size > going.first) this.#time = going.time;
     if (batch && done.size >= going.end) this.#encoder.logged(batch);
     if (done.failure === undefined) return true;
     if (batch && done.size > going.first) {
@@ -180,18 +191,24 @@ export class AuditLog {
 
   /** Logs what has been noted, and waits for it: whether the log takes something again. @throws AuditError */
   probe(now: number): void {
-    if (!this.settle()) throw new AuditError(SLOW);
-    this.#submitNotes(now);
+    const { trouble } = this;
+    if (trouble !== undefined) throw new AuditError(trouble);
+    this.#catchUp(now);
   }
 
   /** The end of this run. */
   close(now: number): void {
     try {
-      this.probe(now);
+      this.#catchUp(now);
       this.#scribe.close(FAREWELL);
     } catch {
       // Why, was said when it began.
     }
+  }
+
+  #catchUp(now: number): void {
+    if (!this.settle()) throw new AuditError(SLOW);
+    this.#submitNotes(now);
   }
 
   #submitNotes(now: number): void {
@@ -205,10 +222,12 @@ export class AuditLog {
 
   #submit(now: number, batch: Logged | undefined): void {
     const room = this.#scribe.leaves;
-    if (now < this.#time) this.#clock = 'behind';
-    else [this.#time, this.#clock] = [now, 'steady'];
-    let [start, policies] = [this.#start, this.#policies];
-    const heading = (): Heading => ({ time: this.#time, clock: this.#clock, start, policies });
+    let [start, policies, time] = [this.#start, this.#policies, this.#time];
+    const heading = (clockNow: number): Heading => {
+      const clock: Clock = clockNow < time ? 'behind' : 'steady';
+      time = Math.max(time, clockNow);
+      return { time, clock, start, policies };
+    };
     let at = 0;
     const first = this.#size;
     let index = first;
@@ -219,17 +238,24 @@ export class AuditLog {
       room.set(leaf, at + 2);
       at += 2 + leaf.length;
     };
-    const places: number[] = [];
-    for (const note of batch ? [] : this.#notes) {
+    const notes: { place: number; time: number }[] = [];
+    const waiting = batch ? [] : this.#notes;
+    // What was noted before the clock was set has its time by the clock as it was.
+    let set = waiting.reduce((sum, note) => sum + (note.kind === 'clock' ? note.by : 0), 0);
+    for (const note of waiting) {
       if (at > room.length / 2) break;
       if (note.kind === 'start') start = index;
       if (note.kind === 'policies') policies = index;
-      const head = { index, ...heading() };
+      if (note.kind === 'clock') {
+        set -= note.by;
+        time = Math.min(time, now - set);
+      }
+      const head = { index, ...heading(now - set) };
       put(note.kind === 'denials' ? encodeDenials(head, note) : encodePlain(head, note));
-      places.push(index++);
+      notes.push({ place: index++, time });
     }
-    if (batch) index += this.#encoder.encode(index, heading(), batch.pending, batch, put);
-    this.#going = { since: performance.now(), places, first, end: index, batch };
+    if (batch) index += this.#encoder.encode(index, heading(now), batch.pending, batch, put);
+    this.#going = { since: performance.now(), notes, first, end: index, batch, time };
     this.#scribe.append(at);
   }
 }

@@ -1,6 +1,7 @@
 /** The gate's side of the thread that writes its log. */
 import { Worker } from 'node:worker_threads';
-import { CONTROL, ORDER, Shared, takeText } from './shared.js';
+import { CONTROL, nextRequest, ORDER, Shared, takeText } from './shared.js';
+import { MAX_LEAF } from './tiles.js';
 import type { WorkerData } from './worker.js';
 
 /** What became of an order. */
@@ -87,15 +88,15 @@ export class Thread implements Scribe {
   #give(order: number): void {
     const { control } = this.#shared;
     Atomics.store(control, CONTROL.order, order);
-    this.#order = Atomics.add(control, CONTROL.request, 1) + 1;
+    this.#order = nextRequest(control);
     Atomics.notify(control, CONTROL.request);
   }
 }
 
 /** The thread that is not there: the log is not what it was, and nothing is added to it. */
 export class NoScribe implements Scribe {
-  /** What is put here is put nowhere: a few leaves of the greatest length. */
-  readonly leaves: Uint8Array = new Uint8Array(256 * 1024);
+  /** Notes are put there up to half of it, and another one behind them. */
+  readonly leaves: Uint8Array = new Uint8Array(2 * (2 + MAX_LEAF));
   readonly checkpoint = undefined;
   readonly unpublished = undefined;
   readonly #failure: string;

@@ -41,9 +41,13 @@ export function inspectLog(directory: string): Found {
   const note = text === undefined ? undefined : parseNote(text);
   const checkpoint = note && { ...parseCheckpoint(note.text), note };
   const signed = checkpoint?.size ?? 0;
-  const { tree, partial } = signedTree(directory, signed);
-  const root = tree.root();
-  if (checkpoint && !Buffer.from(root).equals(checkpoint.root)) {
+  const fits = ({ tree }: { tree: Tree }): boolean =>
+    !checkpoint || Buffer.from(tree.root()).equals(checkpoint.root);
+  let found = signedTree(directory, signed, true);
+  // A power cut may have left a partial tile that is not what was written: nobody has synced it.
+  if (!fits(found)) found = signedTree(directory, signed, false);
+  const { tree, partial } = found;
+  if (!fits(found)) {
     throw new LogMismatch(
       `the first ${signed} leaves of the log are not those that its checkpoint signs`,
     );
@@ -74,7 +78,7 @@ export function inspectLog(directory: string): Found {
   }
   grow(leaves.slice(known), tree.size);
   // Whoever asks for many goes from one to the next.
-  let kept = { bundle, leaves };
+  let kept = { bundle: -1, leaves };
   return {
     end: { tiles: tree.tiles, bytes: end, signed, partial, missing },
     size: tree.size,
@@ -82,8 +86,10 @@ export function inspectLog(directory: string): Found {
     torn,
     leaf: (index) => {
       const at = Math.floor(index / WIDTH);
-      if (at !== kept.bundle) kept = { bundle: at, leaves: leavesOf(directory, at) ?? [] };
-      const leaf = kept.leaves[index % WIDTH];
+      if (at !== bundle && at !== kept.bundle) {
+        kept = { bundle: at, leaves: leavesOf(directory, at) ?? [] };
+      }
+      const leaf = (at === bundle ? leaves : kept.leaves)[index % WIDTH];
       if (!leaf) throw new LogMismatch(`leaf ${index} is not there`);
       checkPlace(leaf, index);
       return understood(index, () => decodeLeaf(leaf));
@@ -152,14 +158,22 @@ function isOther(leaf: Uint8Array, index: number): boolean {
   }
 }
 
-/** The tree of the first `size` leaves, by the tiles that went with its checkpoint. */
-function signedTree(directory: string, size: number): { tree: Tree; partial: string[] } {
+/**
+ * The tree of the first `size` leaves, by the tiles that went with its checkpoint.
+ *
+ * @param believed whether partial tiles are; if not, they are derived from full ones
+ */
+function signedTree(
+  directory: string,
+  size: number,
+  believed: boolean,
+): { tree: Tree; partial: string[] } {
   const tiles: Tiles[number][] = [];
   const partial: string[] = [];
   for (let level = 0, count = size; count > 0; level++, count = Math.floor(count / WIDTH)) {
     const full = Math.floor(count / WIDTH);
     const width = count % WIDTH;
-    tiles.push({ tiles: full, hashes: hashesOf(directory, level, full, width) });
+    tiles.push({ tiles: full, hashes: hashesOf(directory, level, full, width, believed) });
     if (width === 0) continue;
     partial.push(tilePath(level, full, width));
     if (level === 0) partial.push(bundlePath(full, width));
@@ -168,7 +182,13 @@ function signedTree(directory: string, size: number): { tree: Tree; partial: str
 }
 
 /** The first hashes of a tile, which may have become full since; or what it is derived from. */
-function hashesOf(directory: string, level: number, index: number, width: number): Uint8Array[] {
+function hashesOf(
+  directory: string,
+  level: number,
+  index: number,
+  width: number,
+  believed = true,
+): Uint8Array[] {
   if (width === 0) return [];
   if (level === 0) {
     const leaves = leavesOf(directory, index) ?? openBundle(directory, index * WIDTH).leaves;
@@ -176,7 +196,8 @@ function hashesOf(directory: string, level: number, index: number, width: number
     const there = index * WIDTH + leaves.length;
     throw new LogMismatch(`leaf ${there} is not there, and the log's checkpoint signs it`);
   }
-  for (const path of [tilePath(level, index, width), tilePath(level, index)]) {
+  const partial = believed ? [tilePath(level, index, width)] : [];
+  for (const path of [...partial, tilePath(level, index)]) {
     const bytes = read(directory, path);
     if (bytes && bytes.length >= width * HASH_BYTES) {
       return Array.from({ length: width }, (_, i) =>

@@ -89,6 +89,16 @@ export class LogWriter {
    * @throws Error of the file system: then `size` says which of them are in the log all the same
    */
   append(bytes: Uint8Array, sync: boolean): void {
+    try {
+      this.#append(bytes, sync);
+    } catch (error) {
+      // A start after a kill would find leaves that nobody was told of.
+      if (this.#fd >= 0 && this.#dirty) this.#tryToClean();
+      throw error;
+    }
+  }
+
+  #append(bytes: Uint8Array, sync: boolean): void {
     const { leaves } = splitBundle(bytes);
     for (let done = 0, from = 0; done < leaves.length;) {
       const part = leaves.slice(done, done + WIDTH - (this.#tree.size % WIDTH));
@@ -185,6 +195,14 @@ export class LogWriter {
     ftruncateSync(this.#fd, this.#bytes);
     this.#room = this.#bytes;
     this.#dirty = false;
+  }
+
+  #tryToClean(): void {
+    try {
+      this.#clean();
+    } catch {
+      // The next write does it, or is refused.
+    }
   }
 
   /** The file of leaves, full and durable, becomes the bundle that it is. */

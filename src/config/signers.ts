@@ -10,6 +10,8 @@ import type { Config, FileReference } from './config.js';
 import { readText } from './text.js';
 
 const MAX_KEYS = 64;
+/** Of a key's name, bytes: a leaf of the audit log has room for all of them. */
+const MAX_NAME = 128;
 
 export interface SignersConfig extends SignerRules {
   readonly field: Field;
@@ -61,6 +63,9 @@ function readKeys(field: Field, directory: string): Verifier[] {
       isKey(text) ? [parseVerifier(text)] : readVerifiers(resolve(directory, text)),
     );
     for (const key of found) {
+      if (Buffer.byteLength(key.name) > MAX_NAME) {
+        throw item.error(`the name of the key ${key.id} is longer than ${MAX_NAME} bytes`);
+      }
       const raw = rawKey(key.key).toString('hex');
       const twin = seen.get(raw);
       if (twin) {

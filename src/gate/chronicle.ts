@@ -39,7 +39,8 @@ export class Chronicle {
   /** Notes what is due. @param now of performance.now(); `time` of the gate's clock */
   tick(now: number, time: number): void {
     if (now - this.#summed >= SUM_EVERY) this.sumUp(now, time);
-    if (now - this.#beat < HEARTBEAT_EVERY) return;
+    // A leaf behind that of a batch may not say where the journals stand without it.
+    if (now - this.#beat < HEARTBEAT_EVERY || this.#ledger.waiting) return;
     const sequences = this.#ledger.sequences();
     const beat = { ...this.#numbers(), sequences, forwarding: this.#forwarding };
     if (this.#audit.note({ kind: 'heartbeat', ...beat })) this.#beat = now;

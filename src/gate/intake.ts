@@ -147,6 +147,24 @@ export class Intake {
     this.#uncommitted.fill(0);
   }
 
+  /**
+   * Does something while the counters are as if the batch at hand were not there: a gate after this one
+   * books its lines as those that it has not seen.
+   */
+  without(work: () => void): void {
+    const kept = this.#counters.map((counters) => counters.slice());
+    this.#uncommitted.forEach((count, source) => {
+      const counters = this.#counters[source]!;
+      if (count === 0) return;
+      counters[IN]! -= count;
+      counters[PERMITTED]! -= count;
+      counters[VALVE_READ] = Math.max(0, counters[VALVE_READ]! - count);
+      counters[VALVE_ENDED] = 0;
+    });
+    this.#outflow.without(work);
+    kept.forEach((counters, source) => this.#counters[source]!.set(counters));
+  }
+
   /** A mark in the middle of a frame knows nothing of the lines behind it: a gate after it books them. */
   #commitWithin(counters: Float64Array, left: number): void {
     counters[IN]! -= left;

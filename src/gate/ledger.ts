@@ -16,7 +16,7 @@ import {
 } from '../journal/format.js';
 import { JournalWriter } from '../journal/writer.js';
 import type { GateSettings } from '../wire/settings.js';
-import { EMITTED, OUTCOMES, WITHHELD_INTERRUPTED } from '../policy/outcome.js';
+import { BEACONS, EMITTED, OUTCOMES, WITHHELD_INTERRUPTED } from '../policy/outcome.js';
 import type { ChannelStatus } from '../wire/status.js';
 import { adoptCounters, COUNTERS } from './counters.js';
 import { adoptOutcomes, describeOutcomes } from './outflow.js';
@@ -182,11 +182,7 @@ export class Ledger {
     });
     this.recorded = this.counters.map((vector) => vector.slice());
     this.recordedOutcomes = this.outcomes.map((vector) => vector.slice());
-    places.forEach(({ channel }, i) => {
-      const outcomes = this.outcomes[channel]!;
-      outcomes[EMITTED]! -= mended[i]!.missing;
-      outcomes[WITHHELD_INTERRUPTED]! += mended[i]!.missing;
-    });
+    places.forEach(({ channel }, i) => takeBack(this.outcomes[channel]!, mended[i]!.missing));
     this.lastTime = Math.max(0, ...found.map((each) => each.newest?.mark?.time ?? 0));
     const now = Date.now();
     this.#time = this.lastTime - now < MAX_BEHIND ? this.lastTime : 0;
@@ -245,7 +241,7 @@ export class Ledger {
 
   /**
    * Keeps the counters where the journals took no mark: after a failed commit, and what has become of
-   * its batch. Saved now and then; what cannot be saved either is told by the next mark.
+   * its batch; or while it waits, without it. Saved now and then; what cannot be saved either is told by the next mark.
    *
    * @param last of this gate: saved in any case
    */
@@ -272,6 +268,11 @@ export class Ledger {
   /** Deletes what is beyond the retained size or age. */
   expire(now: number): void {
     for (const journal of this.#journals) journal.expire(now);
+  }
+
+  /** Whether it is not known what becomes of the batch. */
+  get waiting(): boolean {
+    return this.#waiting !== undefined;
   }
 
   /** The newest batch that stands. */
@@ -409,6 +410,14 @@ export class Ledger {
     const { code, message } = error as NodeJS.ErrnoException;
     this.failure = this.blame === 'audit' ? `audit: ${message}` : (code ?? String(error));
   }
+}
+
+/** Records that are not there any more: of events, as far as there were any, and the relay's own. */
+function takeBack(outcomes: Float64Array, records: number): void {
+  const events = Math.min(records, outcomes[EMITTED]!);
+  outcomes[EMITTED]! -= events;
+  outcomes[WITHHELD_INTERRUPTED]! += events;
+  outcomes[BEACONS]! -= Math.min(records - events, outcomes[BEACONS]!);
 }
 
 /** A mark with what the audit log knows beyond it, in the mark's own order of names. */

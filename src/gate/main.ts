@@ -81,6 +81,9 @@ const audit = trail.begin({
   sums: numbers(ledger.outcomes),
   sequences: ledger.sequences(),
 });
+// Leaves would have the time of the newest one until the clock has caught up with it.
+const behind = Date.now() - (trail.past?.time ?? 0);
+if (behind < -STEP) audit.clockSet(behind);
 ledger.audit = audit;
 for (const gone of trail.gone(ledger.names, ledger.sequences())) audit.note(gone);
 const chronicle = new Chronicle(audit, ledger, intake.denials, performance.now(), Date.now());
@@ -96,6 +99,16 @@ const report = new Report(settings.directory, settings.sources, ledger, intake, 
   chronicle.state(reason);
 });
 let timer: NodeJS.Timeout | undefined;
+let ahead = Date.now() - steadyTime();
+
+/** One line in the log per step of the machine's clock; in the audit log, before what comes after it. */
+function watchClock(now: number): void {
+  const by = Math.round(now - steadyTime() - ahead);
+  ahead += by;
+  if (Math.abs(by) < STEP) return;
+  log.warn({ event: 'clock-set', by }, 'the clock was set');
+  audit.clockSet(by);
+}
 
 /** The audit log, for the status. */
 const described = (): GateStatus['audit'] => {
@@ -114,12 +127,13 @@ function commit(last = false): void {
   clearTimeout(timer);
   timer = undefined;
   const now = Date.now();
+  watchClock(now);
   const outcome = ledger.commit(now, last);
   intake.shedding = outcome === 'waiting';
   if (outcome === 'stands') intake.committed();
   else {
     if (outcome === 'abandoned') intake.abandoned(ledger.blame);
-    ledger.reserve(now, last);
+    intake.without(() => ledger.reserve(now, last));
   }
   report.note(intake.closed ?? ledger.failure);
 }
@@ -163,30 +177,23 @@ function open(source: number): Promise<void> {
   });
 }
 
-let ahead = Date.now() - steadyTime();
-/** One line in the log per step of the machine's clock. */
-function watchClock(): void {
-  const by = Math.round(Date.now() - steadyTime() - ahead);
-  ahead += by;
-  if (Math.abs(by) < STEP) return;
-  log.warn({ event: 'clock-set', by }, 'the clock was set');
-  audit.clockSet(Date.now(), by);
-}
-
 setInterval(() => {
-  watchClock();
+  watchClock(Date.now());
   advance();
   const forwarding = intake.closed === undefined && !intake.shedding;
   if (forwarding) beacons.send(performance.now(), Date.now(), audit.checkpoint);
   commit();
   const { activation, status } = policies;
-  policies.takeChanged(Date.now(), (engine) => {
-    advance();
-    commit();
-    ledger.setRules(engine.ruleNames);
-    chronicle.sumUp(performance.now(), Date.now());
-    intake.replace(engine);
-  });
+  // Rules have other numbers then: not while a batch by those before waits, nor what they denied.
+  if (!ledger.waiting && !audit.crowded) {
+    policies.takeChanged(Date.now(), (engine) => {
+      advance();
+      commit();
+      ledger.setRules(engine.ruleNames);
+      chronicle.sumUp(performance.now(), Date.now());
+      intake.replace(engine);
+    });
+  }
   if (policies.activation !== activation) chronicle.activate(policies.activation);
   const { refused } = policies.status;
   if (refused && refused !== status.refused) chronicle.refuse(refused);

@@ -85,6 +85,22 @@ export class Outflow implements Sink {
     this.#beacons.fill(0);
   }
 
+  /** Does something while the outcomes are as if the batch at hand were not there. */
+  without(work: () => void): void {
+    const move = (by: 1 | -1): void => {
+      this.#outcomes.forEach((counts, channel) => {
+        const [events, windows] = [this.#events[channel]!, this.#windows[channel]!];
+        counts[CHANNEL_PERMITTED]! += by * events;
+        counts[EMITTED]! += by * (events + windows);
+        counts[OPEN]! -= by * windows;
+        counts[BEACONS]! += by * this.#beacons[channel]!;
+      });
+    };
+    move(-1);
+    work();
+    move(1);
+  }
+
   /**
    * The batch could not be written: its events are the sources' loss, its windows are given up.
    *

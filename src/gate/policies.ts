@@ -14,6 +14,9 @@ import { MAX_BEHIND } from '../journal/format.js';
 import type { Logger } from '../wire/log.js';
 import type { PolicyStatus } from '../wire/status.js';
 
+/** Of what a leaf says of policies, less the names of their rules: a leaf takes 64 KiB. */
+const MAX_DESCRIBED = 30 * 1024;
+
 /** What was put in force, and by whom. */
 export interface Activation {
   readonly status: PolicyStatus;
@@ -214,6 +217,13 @@ export class Policies {
     };
     const { ruleNames } = engine;
     const note = signers.length > 0 && manifest !== undefined ? { manifest } : {};
+    const bytes = Buffer.byteLength(JSON.stringify({ files, signers, ...note }));
+    if (bytes > MAX_DESCRIBED) {
+      throw new Error(
+        `there are too many policies for the audit log: what names and signs them takes ${bytes} ` +
+          `bytes, and may take ${MAX_DESCRIBED}`,
+      );
+    }
     return { engine, activation: { status, ruleNames, files, signers, ...note } };
   }
 

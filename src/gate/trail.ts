@@ -92,15 +92,10 @@ export class Trail {
 
   /** What the log says is journalled, and is not: after a power cut, or of a batch that it has a part of. */
   gone(journals: readonly string[], sequences: readonly number[]): Void[] {
-    const { start, unfinished = [] } = this.past ?? {};
-    const known = this.past?.beyond(-1)?.sequences ?? start?.sequences ?? [];
     return journals.flatMap((name, journal) => {
-      const place = start?.journals.indexOf(name) ?? -1;
-      const here = sequences[journal]!;
-      const torn = unfinished.some((range) => range.journal === place && range.first > here);
-      if (!torn && (known[place] ?? 0) <= here) return [];
-      const reason = torn ? 'the log has a part of the batch' : 'the records are not there';
-      return [{ kind: 'void', journal, first: here + 1, reason }];
+      const first = sequences[journal]! + 1;
+      if ((this.past?.named.get(name) ?? 0) < first) return [];
+      return [{ kind: 'void', journal, first, reason: 'the records are not there' }];
     });
   }
 

@@ -312,21 +312,30 @@ await t.test('a gate that follows knows what may lack its marks', (t) => {
   };
   t.ok(append(5, 0, 1, 3, 3, 0));
   t.ok(append(6, 1, 1, 2, 3, 2));
-  log.withdraw([{ journal: 1, first: 2 }], 'of a test');
+  t.ok(append(7, 1, 3, 2, 3, 4));
+  log.withdraw([{ journal: 1, first: 3 }], 'of a test');
   log.probe(2000);
   disk.writer.close();
   const { past } = open();
-  t.match(past, { ended: false, policies: 1, time: 2000, unfinished: [] });
+  t.match(past, { ended: false, policies: 1, time: 2000 });
+  t.same(
+    past!.named,
+    new Map([
+      ['public', 3],
+      ['archive', 2],
+    ]),
+    'the last batch is void',
+  );
   t.same([...past!.revisions], [['p', 7]]);
   t.match(past!.beyond(4), {
     batch: 6,
-    sequences: [3, 1],
+    sequences: [3, 2],
     counts: [
       [0, 0, 50],
       [0, 0, 60],
     ],
   });
-  t.match(past!.beyond(5), { batch: 6, sequences: [3, 1], counts: [[0, 0, 60]] });
+  t.same(past!.beyond(5)?.counts, [[0, 0, 60]]);
   t.equal(past!.beyond(6), undefined);
   // A batch of which only a part is there.
   const { disk: again, log: next } = open();
@@ -335,17 +344,22 @@ await t.test('a gate that follows knows what may lack its marks', (t) => {
   t.throws(
     () =>
       next.append(3000, {
-        batch: 7,
+        batch: 8,
         counts,
         sums,
-        sequences: Float64Array.of(2503, 1),
+        sequences: Float64Array.of(2503, 2),
         pending: [pendingOf(0, 4, 2500)],
       }),
     AuditError,
   );
   again.writer.close();
   const torn = open().past!;
-  t.match(torn.unfinished, [{ journal: 0, first: 4 }]);
-  t.equal(torn.beyond(6), undefined);
+  t.equal(torn.beyond(7), undefined);
+  t.ok(torn.named.get('public')! > 3, 'a part of it is');
+  // The next gate is killed before it has said that they are void.
+  const { disk: third, log: brief } = open();
+  brief.probe(4000);
+  third.writer.close();
+  t.same(open().past!.named, torn.named);
   t.end();
 });

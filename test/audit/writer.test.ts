@@ -222,7 +222,6 @@ await t.test('a log that is not what it was is not continued', (t) => {
   change('leaves', () => bundled(Array.from({ length: 43 }, (_, i) => leafOf(256 + i, 0))));
   change('leaves', () => Buffer.alloc(0));
   change('leaves', (bytes) => bytes.subarray(0, 700));
-  change('tile/1/000.p/1', (bytes) => Buffer.concat([bytes.subarray(1), Uint8Array.of(0)]));
   change('checkpoint', (bytes) => Buffer.from(bytes.toString().replace('\n300\n', '\n301\n')));
   change('checkpoint', (bytes) => Buffer.from(bytes.toString().replace('\n300\n', '\n299\n')));
   // What is derived is derived again.
@@ -230,5 +229,9 @@ await t.test('a log that is not what it was is not continued', (t) => {
   rmSync(join(directory, 'tile/1'), { recursive: true });
   rmSync(join(directory, 'tile/0/001.p'), { recursive: true });
   t.equal(inspectLog(directory).size, 300);
+  // Nobody syncs a partial tile: after a power cut it may hold anything.
+  const cut = make();
+  writeFileSync(join(cut, 'tile/1/000.p/1'), Buffer.alloc(32));
+  t.equal(inspectLog(cut).size, 300);
   t.end();
 });

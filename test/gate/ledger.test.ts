@@ -1,9 +1,10 @@
-import { appendFileSync, readdirSync } from 'node:fs';
+import { appendFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { AuditError, type Logged } from '../../src/audit/log.js';
 import { adoptCounters, COUNTERS, describeCounters } from '../../src/gate/counters.js';
 import { Ledger } from '../../src/gate/ledger.js';
+import { DATA } from '../../src/event/layout.js';
 import { AFTER, KIND, readU64, SEQUENCE, URGENT } from '../../src/journal/format.js';
 import { JournalReader } from '../../src/journal/reader.js';
 import type { JournalWriter } from '../../src/journal/writer.js';
@@ -380,6 +381,60 @@ rules:
     ['u1 north p/loud', '1 north p/plain', 'u2 north p/plain', 'u3 north p/quiet'],
     'priority 0 is what is sent, not what came',
   );
+  world.close();
+  t.end();
+});
+
+await t.test('records of the relay that are not there are not taken from events', (t) => {
+  const directory = t.testdir();
+  const world = new World(directory);
+  const own = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      world.outflow.turnTo(0);
+      world.outflow.buffer.fill(0, world.outflow.at, world.outflow.at + DATA);
+      world.outflow.appendOwn(DATA);
+    }
+  };
+  own(3);
+  world.intake.take(new Valve().frame([line(10)]), 0);
+  t.ok(world.commit(LATER));
+  t.match(world.ledger.describe()[0], { journalled: 4, emitted: 1, beacons: 3 });
+  rmSync(join(directory, 'public'), { recursive: true });
+  world.restart();
+  const gone = {
+    journalled: 0,
+    permitted: 1,
+    emitted: 0,
+    beacons: 0,
+    withheld: { interrupted: 1 },
+  };
+  t.match(world.ledger.describe()[0], gone);
+  world.close();
+  t.end();
+});
+
+await t.test('a gate that is killed while a batch waits leaves counters without it', (t) => {
+  const world = new World(t.testdir());
+  const [north, south] = [new Valve(), new Valve()];
+  world.intake.take(north.frame([line(10), line(99)]), 0);
+  t.ok(world.commit(LATER));
+  const waiting = { append: () => false, settle: () => false };
+  Object.assign(world.ledger.audit!, waiting);
+  world.intake.take(north.frame([line(10), line(10, 35), line(99)]), 0);
+  t.equal(world.ledger.commit(LATER + 1000), 'waiting');
+  t.ok(world.ledger.waiting);
+  world.intake.shedding = true;
+  world.intake.take(south.frame([line(20), line(99)]), 1);
+  world.intake.without(() => world.ledger.reserve(LATER + 2000));
+  t.match(world.counters(0), { in: 5, permitted: 3 }, 'it is as it was');
+  t.match(world.ledger.describe()[0], { journalled: 1, emitted: 1 });
+  world.restart();
+  t.match(world.counters(0), { in: 3, permitted: 1, denied: 2 });
+  t.match(world.counters(1), { in: 2, denied: 1, lost: { audit: 1 } });
+  world.intake.take(north.frame([line(99)]), 0);
+  t.match(world.counters(0), { in: 6, permitted: 1, denied: 3, lost: { restart: 2 } });
+  for (const source of [0, 1]) t.equal(imbalance(world.counters(source)), 0);
+  t.match(world.ledger.describe()[0], { journalled: 1, permitted: 1, emitted: 1 });
   world.close();
   t.end();
 });

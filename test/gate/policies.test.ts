@@ -146,3 +146,19 @@ await t.test('a gate that is started anew falls back to nothing that was not all
   t.match(start({ hall: 5 }).closed, /signed by 1/);
   t.end();
 });
+
+await t.test('policies that no leaf of the audit log has room for are refused', (t) => {
+  const { put, start } = world(t);
+  const many = (count: number): Bundle => {
+    const policies = Array.from({ length: count }, (_, i) => {
+      const id = `${'p'.repeat(60)}${1000 + i}`;
+      return { file: `/p/${i}.yaml`, text: policyText(id, 1) };
+    });
+    return { number: 1, policies, keys: {}, manifest: undefined };
+  };
+  put(many(300));
+  t.match(start({}, null).closed, /too many policies for the audit log/);
+  put(many(100));
+  t.equal(start({}, null).closed, undefined);
+  t.end();
+});

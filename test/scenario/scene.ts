@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { sum } from '../../src/wire/status.js';
 import { describeJudgement, judge, type Judgement } from '../truth/judge.js';
+import { judgeLog } from '../truth/log.js';
 import { SOURCES } from '../truth/plan.js';
 import { World, type WorldOptions } from '../truth/world.js';
 import type { LogLine } from './relay.js';
@@ -130,6 +131,7 @@ export class Scene {
       t.ok(interrupted || gap === 0, `${name}: every line is counted, ${sum(status.lost)} lost`);
     }
     t.equal(await this.world.end(), 0);
+    t.strictSame(judgeLog(this.world.state), [], 'the audit log is whole, and fits the journals');
     return judgement;
   }
 }

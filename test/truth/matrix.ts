@@ -4,6 +4,7 @@ import type { Test } from 'tap';
 import { seededRandom } from '../../src/demo/random.js';
 import { Chance, Faults } from './faults.js';
 import { describeJudgement, judge, type Judgement } from './judge.js';
+import { judgeLog } from './log.js';
 import { World } from './world.js';
 
 /** Resident memory that no process of a relay may exceed, bytes. */
@@ -56,6 +57,7 @@ export async function conclude(
   t.strictSame(judgement.faults, [], `TIDEGATE_SEED=${seed} repeats it`);
   t.strictSame(memory.beyond(MAX_MEMORY), [], 'no process has grown');
   t.equal(await world.end(), 0);
+  t.strictSame(judgeLog(world.state), [], 'the audit log is whole, and fits the journals');
   return judgement;
 }
 
