@@ -67,7 +67,7 @@ await t.test('a relay with a beacon a second', async (t) => {
   t.ok(silences[2]! > silences[0]!, `the silence of the source grows: ${silences.join(', ')} s`);
 
   const { started } = relay.gate()!;
-  process.kill(relay.pid('gate')!, 'SIGKILL');
+  await relay.killProcess('gate');
   await relay.until(() => relay.gate()!.started !== started, 'another gate');
   await relay.until(() => beacons().at(-1)!.boot !== first.boot, 'its beacon');
   const again = watch(upper.accepted).account!;

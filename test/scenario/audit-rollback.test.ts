@@ -63,7 +63,7 @@ await t.test('the log knows which revision was in force', async (t) => {
 
   // Killed, the gate is no wiser.
   const { started } = relay.gate()!;
-  process.kill(relay.pid('gate')!, 'SIGKILL');
+  await relay.killProcess('gate');
   await relay.until(() => relay.gate()!.started !== started, 'another gate');
   t.match(relay.gate()!.reason, words, 'after a kill as well');
 

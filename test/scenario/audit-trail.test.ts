@@ -119,7 +119,7 @@ async function flows(relay: RunningRelay, what: string): Promise<void> {
 
 async function killGate(relay: RunningRelay): Promise<void> {
   const { started } = relay.gate()!;
-  process.kill(relay.pid('gate')!, 'SIGKILL');
+  await relay.killProcess('gate');
   kills++;
   await relay.until(() => relay.gate()!.started !== started, 'another gate');
   await flows(relay, 'of another gate');

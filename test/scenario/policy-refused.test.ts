@@ -51,7 +51,7 @@ async function reload(relay: RunningRelay): Promise<string> {
 /** Kills the gate, and waits until another one decides events. */
 async function replaceGate(relay: RunningRelay): Promise<void> {
   const { started } = relay.gate()!;
-  process.kill(relay.pid('gate')!, 'SIGKILL');
+  await relay.killProcess('gate');
   await relay.until(() => relay.gate()!.started !== started, 'another gate', 10_000);
 }
 
@@ -115,7 +115,7 @@ await t.test('a disk that fills up while policies are handed on leaves the old o
   t.comment(relay.logged(({ event }) => event === 'reload-refused')?.['reason'] ?? 'handed on');
   if (handed() > 0) return; // there was room after all
   const { started } = relay.gate()!;
-  process.kill(relay.pid('gate')!, 'SIGKILL');
+  await relay.killProcess('gate');
   await relay.until(() => relay.gate()!.started !== started, 'another gate', 10_000);
   t.equal(relay.gate()!.policy.digest, OLD, 'the old ones stay');
   lower.send(numberedEvents(11, 20));

@@ -63,7 +63,7 @@ async function reload(
 
 async function replaceGate(relay: RunningRelay): Promise<void> {
   const { started } = relay.gate()!;
-  process.kill(relay.pid('gate')!, 'SIGKILL');
+  await relay.killProcess('gate');
   await relay.until(() => relay.gate()!.started !== started, 'another gate');
 }
 

@@ -298,7 +298,7 @@ await t.test(
       const emitted = channelOf(relay, 'public').emitted;
       if (end === 'gate') {
         const { started } = relay.gate()!;
-        process.kill(relay.pid('gate')!, 'SIGKILL');
+        await relay.killProcess('gate');
         await relay.until(() => relay.gate()!.started !== started, 'another gate');
       } else {
         await relay.kill();

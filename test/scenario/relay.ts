@@ -188,6 +188,18 @@ export class RunningRelay {
     )?.pid;
   }
 
+  /** Kills a process of the relay: the supervisor's status may be half a second behind. */
+  async killProcess(role: string, name?: string): Promise<void> {
+    await this.until(() => {
+      const pid = this.pid(role, name);
+      try {
+        return pid !== undefined && process.kill(pid, 'SIGKILL');
+      } catch {
+        return false;
+      }
+    }, `${role} is killed`);
+  }
+
   /** The first line of the log that the predicate holds for. */
   logged(predicate: (line: LogLine) => boolean): LogLine | undefined {
     return this.log.find(predicate);

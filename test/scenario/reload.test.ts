@@ -94,7 +94,7 @@ await t.test(
     t.equal(channel().emitted, sent);
 
     // A gate that is started anew decides by what was put in force last.
-    process.kill(relay.pid('gate')!, 'SIGKILL');
+    await relay.killProcess('gate');
     const digest = digestOf([{ file: '', text: NEW }]);
     const started = relay.gate()!.started;
     await relay.until(() => relay.gate()!.started !== started, 'another gate');

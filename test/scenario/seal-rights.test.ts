@@ -46,7 +46,7 @@ await t.test('the rights of the unit are enough, also for a second start', { ski
     await relay.until(() => upper.accepted.length === 100, `events arrive, start ${round}`);
     for (const { seal, inForce } of relay.supervisor()?.seals ?? []) t.ok(inForce, seal);
     // Processes of other users can be restarted and ended.
-    process.kill(relay.pid('gate')!, 'SIGKILL');
+    await relay.killProcess('gate');
     await relay.until(() => relay.logged((line) => line.event === 'died') !== undefined, 'died');
     lower.send(numberedEvents(101, 200));
     await relay.until(() => upper.accepted.length === 200, 'events arrive through a new gate');
