@@ -45,6 +45,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
   audit: {
     own: [
       'event',
+      'journal/balance',
       'journal/commitment',
       'journal/crc',
       'journal/faults',

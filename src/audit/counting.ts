@@ -1,4 +1,5 @@
 /** The numbers of sources and channels: their sums hold, none goes back, and leaves bear them out. */
+import { Group } from '../journal/balance.js';
 import type { Findings } from './findings.js';
 import type { Leaf } from './leaf.js';
 import type { Scene } from './scene.js';
@@ -12,52 +13,11 @@ const GROWING = new RegExp(
 /** Where what was permitted ends when its batch could not be kept. */
 const GIVEN_UP = ['lost.journal', 'lost.audit'];
 
+/** What the sums are made of: of a source, and of a channel. */
+const LINES = ['permitted', 'denied', 'malformed', 'lost'];
+const EVENTS = ['emitted', 'open', 'absorbed', 'withheld'];
+
 type Vectors = readonly (readonly number[])[];
-
-/** The vectors of one kind. */
-class Group {
-  readonly what: 'source' | 'channel';
-  readonly owners: readonly string[];
-  readonly names: readonly string[];
-  readonly #whole: number;
-  readonly #parts: readonly number[];
-  readonly #sum: string;
-  readonly growing: readonly number[];
-
-  constructor(
-    what: 'source' | 'channel',
-    owners: readonly string[],
-    names: readonly string[],
-    whole: string,
-    parts: readonly string[],
-  ) {
-    this.what = what;
-    this.owners = owners;
-    this.names = names;
-    this.#whole = names.indexOf(whole);
-    this.#sum = parts.join(' + ');
-    const indices = [...names.keys()];
-    this.#parts = indices.filter((i) =>
-      parts.some((part) => names[i] === part || names[i]!.startsWith(`${part}.`)),
-    );
-    this.growing = indices.filter((i) => GROWING.test(names[i]!));
-  }
-
-  place(name: string): number {
-    return this.names.indexOf(name);
-  }
-
-  unbalanced(vectors: Vectors): string[] {
-    if (this.#whole < 0) return [];
-    return this.owners.flatMap((owner, i) => {
-      const whole = vectors[i]![this.#whole]!;
-      const sum = this.#parts.reduce((total, part) => total + vectors[i]![part]!, 0);
-      if (whole === sum) return [];
-      const name = this.names[this.#whole]!;
-      return [`${this.what} '${owner}': ${name} is ${whole}, but ${this.#sum} is ${sum}`];
-    });
-  }
-}
 
 /** What a gate has said since its start. */
 interface Run {
@@ -125,18 +85,8 @@ export class Counting {
 
   #begin(index: number, { sources, channels, counters, outcomes, counts, sums }: Scene['start']) {
     const run: Run = {
-      sources: new Group('source', sources, counters, 'in', [
-        'permitted',
-        'denied',
-        'malformed',
-        'lost',
-      ]),
-      channels: new Group('channel', channels, outcomes, 'permitted', [
-        'emitted',
-        'open',
-        'absorbed',
-        'withheld',
-      ]),
+      sources: new Group('source', sources, counters, 'in', LINES, GROWING),
+      channels: new Group('channel', channels, outcomes, 'permitted', EVENTS, GROWING),
       first: { counts, sums },
       counts,
       sums,
@@ -160,7 +110,7 @@ export class Counting {
   #look(run: Run, leaf: number, counts: Vectors, sums: Vectors): void {
     const free = this.#sequences.voided;
     const { sources, channels } = run;
-    const given = GIVEN_UP.map((name) => sources.place(name)).filter((place) => place >= 0);
+    const given = GIVEN_UP.map((name) => sources.names.indexOf(name)).filter((place) => place >= 0);
     const givenUp = sources.owners.map((_, i) =>
       given.reduce((sum, k) => sum + counts[i]![k]! - run.counts[i]![k]!, 0),
     );
@@ -169,7 +119,7 @@ export class Counting {
     );
     // Windows of a batch that was given up count as withheld.
     const all = givenUp.reduce((sum, each) => sum + each, 0);
-    const withheld = channels.place('withheld.interrupted');
+    const withheld = channels.names.indexOf('withheld.interrupted');
     this.#fallen(leaf, channels, run.sums, sums, (i, name) => {
       if (name !== 'permitted' && name !== 'emitted') return 0;
       if (free) return Infinity;
@@ -200,7 +150,7 @@ export class Counting {
 
   /** What leaves say one by one is in the counters. */
   #compareLeaves({ sources, first, counts, denied, lost }: Run, leaf: number): void {
-    const k = sources.place('denied');
+    const k = sources.names.indexOf('denied');
     sources.owners.forEach((owner, i) => {
       const grown = k < 0 ? Infinity : counts[i]![k]! - first.counts[i]![k]!;
       if (denied[i]! <= grown) return;
@@ -211,7 +161,7 @@ export class Counting {
     });
     for (const [key, named] of lost) {
       const [i, name] = [Number(key.split(' ')[0]), key.slice(key.indexOf(' ') + 1)];
-      const place = sources.place(name);
+      const place = sources.names.indexOf(name);
       const grown = counts[i]![place]! - first.counts[i]![place]!;
       if (named <= grown) continue;
       const said = `leaves name ${named} ${name} since the start`;
@@ -243,6 +193,6 @@ export class Counting {
 const copy = (vectors: Vectors): number[][] => vectors.map((vector) => [...vector]);
 
 function emittedOf({ channels, sums }: Pick<Run, 'channels' | 'sums'>): number[] | undefined {
-  const place = channels.place('emitted');
+  const place = channels.names.indexOf('emitted');
   return place < 0 ? undefined : sums.map((vector) => vector[place]!);
 }

@@ -50,10 +50,10 @@ export class Beacons {
       this.#heard[source] = now;
     });
     if (checkpoint === undefined) return;
-    const note = parseNote(checkpoint);
     every.forEach((interval, channel) => {
       if (interval === undefined || now - this.#sent[channel]! < interval) return;
       this.#sent[channel] = now;
+      const note = parseNote(checkpoint);
       this.#append(channel, time, this.#encode(channel, now, time, note));
     });
   }

@@ -356,7 +356,6 @@ export class Ledger {
   }
 
   #show(now: number, marked: readonly JournalWriter[]): void {
-    const pending = this.audit ? this.#pending() : [];
     marked.forEach((journal, i) => {
       // Where one mark stands the batch stands: the others are tried until they stand too.
       for (let tries = 0; ; tries++) {
@@ -365,7 +364,7 @@ export class Ledger {
           return;
         } catch (error) {
           if (i === 0) {
-            this.audit?.withdraw(pending, 'the journal took no mark');
+            this.audit?.withdraw(this.#pending(), 'the journal took no mark');
             throw error;
           }
           this.#stalled(error as Error, tries);

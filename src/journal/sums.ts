@@ -1,4 +1,5 @@
 /** The counters of record in a journal's marks: their sums hold, and none of them goes down. */
+import { Group } from './balance.js';
 import { LANES, laneOf, type Mark, type SegmentHeader } from './format.js';
 
 /** Those that only grow; others belong to a connection, or say how many there are now. */
@@ -11,51 +12,6 @@ const EMITTED = 'emitted';
 const BEACONS = 'beacons';
 const INTERRUPTED = 'withheld.interrupted';
 
-/** The vectors of one kind in the marks of a segment. */
-class Group {
-  readonly what: string;
-  readonly owners: readonly string[];
-  readonly names: readonly string[];
-  /** Places in a vector: of the whole, of its parts; none where it has not the names of a gate. */
-  readonly #whole: number;
-  readonly #parts: readonly number[];
-  readonly #sum: string;
-  readonly growing: readonly number[];
-
-  constructor(
-    what: string,
-    owners: readonly string[],
-    names: readonly string[],
-    whole: string,
-    parts: readonly string[],
-  ) {
-    this.what = what;
-    this.owners = owners;
-    this.names = names;
-    this.#sum = parts.join(' + ');
-    const known = names.includes('permitted') && parts.slice(0, 2).every((p) => names.includes(p));
-    this.#whole = known ? names.indexOf(whole) : -1;
-    const indices = [...names.keys()];
-    this.#parts = indices.filter((i) =>
-      parts.some((part) => names[i] === part || names[i]!.startsWith(`${part}.`)),
-    );
-    this.growing = indices.filter((i) => GROWING.test(names[i]!));
-  }
-
-  unbalanced(vectors: readonly Float64Array[], wrong: string[]): void {
-    if (this.#whole < 0) return;
-    this.owners.forEach((owner, i) => {
-      const vector = vectors[i]!;
-      const whole = vector[this.#whole]!;
-      let sum = 0;
-      for (const part of this.#parts) sum += vector[part]!;
-      if (whole === sum) return;
-      const name = this.names[this.#whole];
-      wrong.push(`${this.what} '${owner}': ${name} is ${whole}, but ${this.#sum} is ${sum}`);
-    });
-  }
-}
-
 interface Before {
   readonly header: SegmentHeader;
   readonly groups: readonly [Group, Group];
@@ -64,14 +20,22 @@ interface Before {
 
 function groupsOf(header: SegmentHeader): readonly [Group, Group] {
   const { sources, counters, channels = [], outcomes = [] } = header;
+  const group = (
+    what: 'source' | 'channel',
+    owners: readonly string[],
+    names: readonly string[],
+    whole: string,
+    parts: readonly string[],
+  ): Group => {
+    // A header that has not the names of a gate has no sums.
+    const known = names.includes('permitted') && parts.slice(0, 2).every((p) => names.includes(p));
+    return new Group(what, owners, names, known ? whole : undefined, parts, GROWING);
+  };
+  const lines = ['permitted', 'denied', 'malformed', 'lost'];
+  const events = [EMITTED, 'open', 'absorbed', 'withheld'];
   return [
-    new Group('source', sources, counters, 'in', ['permitted', 'denied', 'malformed', 'lost']),
-    new Group('channel', channels, outcomes, 'permitted', [
-      EMITTED,
-      'open',
-      'absorbed',
-      'withheld',
-    ]),
+    group('source', sources, counters, 'in', lines),
+    group('channel', channels, outcomes, 'permitted', events),
   ];
 }
 
@@ -91,8 +55,7 @@ export class Sums {
     const groups = before?.header === header ? before.groups : groupsOf(header);
     const wrong: string[] = [];
     const [sources, channels] = groups;
-    sources.unbalanced(mark.counters, wrong);
-    channels.unbalanced(mark.outcomes, wrong);
+    wrong.push(...sources.unbalanced(mark.counters), ...channels.unbalanced(mark.outcomes));
     if (before) {
       const [oldSources, oldChannels] = before.groups;
       fallen(oldSources, before.mark.counters, sources, mark.counters, false, wrong);

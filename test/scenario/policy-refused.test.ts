@@ -18,7 +18,7 @@ import { Policies } from '../../src/gate/policies.js';
 import { openBoth } from '../../src/supervisor/handed.js';
 import { type Bundle, digestOf, writeBundles } from '../../src/wire/bundle.js';
 import type { Logger } from '../../src/wire/log.js';
-import { numberedEvents, PERMIT_ALL, type RunningRelay, startRelay } from './relay.js';
+import { numberedEvents, PERMIT_ALL, startRelay } from './relay.js';
 
 async function begin(t: Parameters<typeof startRelay>[0], directory?: string) {
   const lower = await FakeLower.start({ kind: 'vscpd-15' });
@@ -35,24 +35,6 @@ async function begin(t: Parameters<typeof startRelay>[0], directory?: string) {
     writeFileSync(join(relay.directory, name), text);
   };
   return { lower, upper, relay, write };
-}
-
-async function reload(relay: RunningRelay): Promise<string> {
-  const before = relay.supervisor()?.reload?.count ?? 0;
-  relay.process.kill('SIGHUP');
-  await relay.until(() => {
-    const now = relay.supervisor()?.reload;
-    return now !== undefined && now.count > before && now.state !== 'checking';
-  }, 'a verdict');
-  const { state, reason } = relay.supervisor()!.reload!;
-  return `${state} ${reason ?? ''}`;
-}
-
-/** Kills the gate, and waits until another one decides events. */
-async function replaceGate(relay: RunningRelay): Promise<void> {
-  const { started } = relay.gate()!;
-  await relay.killProcess('gate');
-  await relay.until(() => relay.gate()!.started !== started, 'another gate', 10_000);
 }
 
 const OLD = digestOf([{ file: '', text: PERMIT_ALL }]);
@@ -72,7 +54,7 @@ await t.test('policies that the gate refuses leave a gate that can be started an
   write('second.yaml', wordy('two'));
   const config = readFileSync(join(relay.directory, 'tidegate.yaml'), 'utf8');
   write('tidegate.yaml', config.replace('[policy.yaml]', '[policy.yaml, second.yaml]'));
-  const said = await reload(relay);
+  const said = await relay.reload();
   t.comment(said);
   if (said.startsWith('handed')) {
     await relay.until(() => relay.gate()!.policy.refused !== undefined, 'the gate refuses them');
@@ -81,7 +63,7 @@ await t.test('policies that the gate refuses leave a gate that can be started an
   t.equal(relay.gate()!.policy.digest, OLD, 'the old ones stay');
   lower.send(numberedEvents(1, 10));
   await relay.until(() => upper.accepted.length === 10, 'events go on');
-  await replaceGate(relay);
+  await relay.replaceGate(10_000);
   t.equal(relay.gate()!.policy.digest, OLD, 'the old ones stay');
   lower.send(numberedEvents(11, 20));
   await relay.until(() => upper.accepted.length === 20, 'events go on');
@@ -135,7 +117,7 @@ await t.test('a configuration that is no file is refused, and does not hang', as
   lower.send(numberedEvents(1, 10));
   await relay.until(() => upper.accepted.length === 10, 'events go on');
   renameSync(`${config}.old`, config);
-  t.match(await reload(relay), /^handed/);
+  t.match(await relay.reload(), /^handed/);
   t.equal(await relay.stop(), 0);
 });
 

@@ -51,20 +51,7 @@ async function reload(
   writeFileSync(file, policies[0]!.text);
   rmSync(`${file}.manifest`, { force: true });
   if (manifest !== undefined) writeFileSync(`${file}.manifest`, manifest);
-  const before = relay.supervisor()?.reload?.count ?? 0;
-  relay.process.kill('SIGHUP');
-  await relay.until(() => {
-    const now = relay.supervisor()?.reload;
-    return now !== undefined && now.count > before && now.state !== 'checking';
-  }, 'a verdict');
-  const { state, reason } = relay.supervisor()!.reload!;
-  return `${state} ${reason ?? ''}`;
-}
-
-async function replaceGate(relay: RunningRelay): Promise<void> {
-  const { started } = relay.gate()!;
-  await relay.killProcess('gate');
-  await relay.until(() => relay.gate()!.started !== started, 'another gate');
+  return relay.reload();
 }
 
 await t.test('two of them put policies in force; fewer, others or older ones do not', async (t) => {
@@ -106,7 +93,7 @@ await t.test('two of them put policies in force; fewer, others or older ones do 
     t.equal(relay.gate()!.policy.digest, digestOf(policy(3)));
   }
   await flows(3, 'the old ones stay');
-  await replaceGate(relay);
+  await relay.replaceGate();
   await flows(3, 'after a kill too, though the files are others');
   t.match(await reload(relay, next, right), /^handed/);
   const digest = digestOf(next);
@@ -118,7 +105,7 @@ await t.test('two of them put policies in force; fewer, others or older ones do 
     'the log names them',
   );
   t.match(await reload(relay, policy(3), signed(policy(3), both)), /revision 4 was in force/);
-  await replaceGate(relay);
+  await relay.replaceGate();
   await flows(4, 'what was in force once is not so again');
   const config = join(relay.directory, 'tidegate.yaml');
   const text = readFileSync(config, 'utf8');

@@ -200,6 +200,25 @@ export class RunningRelay {
     }, `${role} is killed`);
   }
 
+  /** Kills the gate, and waits until another one decides events. */
+  async replaceGate(patience = PATIENCE): Promise<void> {
+    const { started } = this.gate()!;
+    await this.killProcess('gate');
+    await this.until(() => this.gate()!.started !== started, 'another gate', patience);
+  }
+
+  /** Asks for a reload; returns what became of it, and why. */
+  async reload(): Promise<string> {
+    const before = this.supervisor()?.reload?.count ?? 0;
+    this.process.kill('SIGHUP');
+    await this.until(() => {
+      const now = this.supervisor()?.reload;
+      return now !== undefined && now.count > before && now.state !== 'checking';
+    }, 'a verdict');
+    const { state, reason } = this.supervisor()!.reload!;
+    return `${state} ${reason ?? ''}`;
+  }
+
   /** The first line of the log that the predicate holds for. */
   logged(predicate: (line: LogLine) => boolean): LogLine | undefined {
     return this.log.find(predicate);
