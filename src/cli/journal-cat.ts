@@ -16,6 +16,8 @@ import { timeText } from './journal-text.js';
 
 /** Between two looks for more, ms. */
 const POLL = 200;
+/** So many looks long an urgent record waits for the mark of the routine ones before it. */
+const PATIENCE = 10;
 /** Lines are written in pieces of so many characters. */
 const PIECE = 64 * 1024;
 /** Longest name that widens a column. */
@@ -151,8 +153,8 @@ interface Part {
 }
 
 async function print(history: History, part: Part, follow: boolean, to: Printer): Promise<void> {
-  for (;;) {
-    const entry = history.next();
+  for (let looks = 0; ;) {
+    const entry = history.next(follow && looks < PATIENCE);
     for (let gap = history.takeGap(); gap; gap = history.takeGap()) {
       const { lane, first, last } = gap;
       await to.complain(`${lane} ${first} to ${last} are not there: deleted meanwhile, or damaged`);
@@ -161,8 +163,10 @@ async function print(history: History, part: Part, follow: boolean, to: Printer)
       await to.flush();
       if (!follow) return;
       await sleep(POLL);
+      looks++;
       continue;
     }
+    looks = 0;
     // What is urgent has its place before the next routine record.
     const place = part.both && entry.after !== undefined ? entry.after + 1 : entry.sequence;
     if (entry.time > part.until || place > part.to) break;

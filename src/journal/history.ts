@@ -77,6 +77,12 @@ class Stream {
   }
 
   /** Sequences that were passed over since it was asked last, though records came before them. */
+  /** Of the last record that was taken, or passed over. */
+  get taken(): number {
+    if (this.ready) return this.sequence - 1;
+    return this.#count > 0 ? this.#sequenceAt(this.#count - 1) : this.#reader.position.sequence;
+  }
+
   takeGap(): Gap | undefined {
     const gap = this.#gap;
     this.#gap = undefined;
@@ -165,11 +171,12 @@ export class History {
   /**
    * The next record, if there is one now.
    *
+   * @param wait whether an urgent one waits until the routine ones before it are to be seen
    * @throws Error of the file system
    */
-  next(): Entry | undefined {
+  next(wait = false): Entry | undefined {
     for (;;) {
-      const entry = this.#choose()?.take();
+      const entry = this.#choose(wait)?.take();
       if (entry?.after === undefined || entry.after >= this.#from) return entry;
     }
   }
@@ -183,7 +190,7 @@ export class History {
     this.#urgent?.close();
   }
 
-  #choose(): Stream | undefined {
+  #choose(wait: boolean): Stream | undefined {
     const [routine, urgent] = [this.#routine, this.#urgent];
     // What is urgent is marked first: what comes before a routine record that is seen can be seen.
     if (routine && !routine.ready) {
@@ -197,8 +204,11 @@ export class History {
     if (!urgent?.ready) return routine?.ready === true ? routine : undefined;
     // Its chunk may end before all that is urgent: it is looked at again.
     this.#looked = false;
-    if (routine?.ready === true && routine.sequence <= urgent.after) return routine;
-    return urgent;
+    if (!routine) return urgent;
+    // Both marks may have come between the two looks, or the routine one is about to.
+    if (routine.taken < urgent.after) routine.look();
+    if (routine.ready && routine.sequence <= urgent.after) return routine;
+    return wait && routine.taken < urgent.after ? undefined : urgent;
   }
 }
 

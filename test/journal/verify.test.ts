@@ -24,8 +24,11 @@ import { History } from '../../src/journal/history.js';
 import { lanesIn, listSegments, type Place } from '../../src/journal/places.js';
 import { surveyJournal } from '../../src/journal/survey.js';
 import { type Verdict, verifyJournals, type VerifyOptions } from '../../src/journal/verify.js';
-import { BEGUN, fill, Gate } from './gate.js';
+import { BEGUN, fill, Gate, type Sent } from './gate.js';
 import { runs } from '../arbitrary/runs.js';
+
+const ROUTINE: Sent = ['public', 'routine'];
+const URGENT: Sent = ['public', 'urgent'];
 
 const words = ({ findings }: Verdict): string =>
   findings.map(({ kind, file, message }) => `${kind} ${basename(file)} ${message}`).join('\n');
@@ -111,6 +114,29 @@ await t.test('both lanes are read in the order in which the records were made', 
     rest.filter((time) => time >= times[60]!),
     times.filter((time) => time >= times[60]!),
   );
+  t.end();
+});
+
+await t.test('what is urgent does not overtake what is marked after it', (t) => {
+  const gate = new Gate(t.testdir());
+  const history = new History(gate.places.slice(0, 2));
+  const next = (wait: boolean): string | undefined => {
+    const entry = history.next(wait);
+    return entry && `${entry.lane} ${entry.sequence}`;
+  };
+  gate.commit([ROUTINE]);
+  t.equal(next(true), 'routine 1');
+  t.equal(next(true), undefined);
+  const [first, second] = gate.flush([ROUTINE, URGENT, ROUTINE], false);
+  gate.mark(first!);
+  t.equal(next(true), undefined, 'it waits');
+  gate.mark(second!);
+  t.same([next(true), next(true), next(true)], ['routine 2', 'urgent 1', 'routine 3']);
+  // A gate that died between the two marks: there is no more to be waited for.
+  gate.mark(gate.flush([ROUTINE, URGENT], false)[0]!);
+  t.same([next(true), next(false)], [undefined, 'urgent 2']);
+  history.close();
+  gate.close();
   t.end();
 });
 
