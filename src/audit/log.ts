@@ -48,6 +48,8 @@ interface Going {
   readonly first: number;
   readonly end: number;
   readonly batch: Logged | undefined;
+  /** What was thrown while it went on. */
+  readonly failed?: Error;
   /** Of the batch's leaves. */
   readonly time: number;
 }
@@ -127,16 +129,22 @@ export class AuditLog {
   /**
    * Appends a batch, if it has records.
    *
+   * @param meanwhile what makes its records durable: if it throws, the batch is withdrawn
    * @returns whether it is durable; if not, `settle` says it later, and nothing can be appended before
-   * @throws AuditError if it is not in the log, or withdrawn
+   * @throws AuditError if it is not in the log, or withdrawn; what `meanwhile` has thrown
    */
-  append(now: number, batch: Logged): boolean {
+  append(now: number, batch: Logged, meanwhile: () => void): boolean {
     if (batch.pending.length === 0) return true;
     const { trouble } = this;
     if (trouble !== undefined) throw new AuditError(trouble);
     if (!this.settle()) throw new AuditError(SLOW);
     this.#submitNotes(now);
     this.#submit(now, batch);
+    try {
+      meanwhile();
+    } catch (error) {
+      this.#going = { ...this.#going!, failed: error as Error };
+    }
     if (this.settle()) return true;
     // The numbers go on meanwhile; the leaf has those of now.
     const then = { ...batch, counts: copyOf(batch.counts), sums: copyOf(batch.sums) };
@@ -147,7 +155,7 @@ export class AuditLog {
   /**
    * Whether what was appended last is durable; waits a while for it.
    *
-   * @throws AuditError if it is not in the log, or withdrawn
+   * @throws AuditError if it is not in the log, or withdrawn; what has failed meanwhile
    */
   settle(patience = PATIENCE): boolean {
     const going = this.#going;
@@ -167,6 +175,10 @@ export class AuditLog {
     });
     if (batch && done.size > going.first) this.#time = going.time;
     if (batch && done.size >= going.end) this.#encoder.logged(batch);
+    if (going.failed !== undefined) {
+      if (batch && done.size > going.first) this.withdraw(batch.pending, 'the journal refused it');
+      throw going.failed;
+    }
     if (done.failure === undefined) return true;
     if (batch && done.size > going.first) {
       this.withdraw(batch.pending, 'the log could not take the whole batch');

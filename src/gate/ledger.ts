@@ -1,6 +1,7 @@
 /**
  * Commits batches in the order that leaves one truth after a kill at any moment: records, audit
- * leaf, marks.
+ * leaf, marks. Records and leaf are made durable at the same time, and both before the first mark: of
+ * what a power cut leaves in the log alone, nobody has seen anything.
  */
 import type { Pending } from '../audit/encode.js';
 import { AuditError, type AuditLog } from '../audit/log.js';
@@ -14,6 +15,7 @@ import {
   MAX_BEHIND,
   type SegmentHeader,
 } from '../journal/format.js';
+import type { Mended } from '../journal/recovery.js';
 import { JournalWriter } from '../journal/writer.js';
 import type { GateSettings } from '../wire/settings.js';
 import { BEACONS, EMITTED, OUTCOMES, WITHHELD_INTERRUPTED } from '../policy/outcome.js';
@@ -69,7 +71,13 @@ export class Ledger {
   /** The gate's clock at the last mark that was found, ms since 1970; 0 if there was none. */
   readonly lastTime: number;
   /** What was done at the start: bytes cut, records given their mark, and those that were not there. */
-  readonly mended: { readonly cut: number; readonly adopted: number; readonly missing: number };
+  readonly mended: {
+    readonly cut: number;
+    readonly adopted: number;
+    /** That a mark commits, and that the audit log alone names. */
+    readonly missing: number;
+    readonly unshown: number;
+  };
   /** Why the last commit failed; undefined while all is well. */
   failure: string | undefined;
   /** What failed last. */
@@ -161,10 +169,17 @@ export class Ledger {
     }));
     this.#sequences = new Float64Array(this.#journals.length);
     const mended = this.#journals.map((each) => each.mended);
+    const total = (of: (each: Mended, i: number) => number): number =>
+      mended.reduce((sum, each, i) => sum + of(each, i), 0);
+    const unshown = total(({ missing }, i) => {
+      const at = header?.journals?.indexOf(names[i]!) ?? -1;
+      return Math.min(missing, (mark?.sequences[at] ?? 0) - (newest?.mark?.sequences[at] ?? 0));
+    });
     this.mended = {
-      cut: mended.reduce((sum, { cut }) => sum + cut, 0),
-      adopted: mended.reduce((sum, { adopted }) => sum + adopted, 0),
-      missing: mended.reduce((sum, { missing }) => sum + missing, 0),
+      cut: total(({ cut }) => cut),
+      adopted: total(({ adopted }) => adopted),
+      missing: total(({ missing }) => missing) - unshown,
+      unshown,
     };
     this.#batch = mark?.batch ?? 0;
     const reserved = this.#reserve.found;
@@ -327,14 +342,20 @@ export class Ledger {
   /** @returns false while it is not known whether the audit log has the batch */
   #write(now: number, marked: readonly JournalWriter[]): boolean {
     this.#time = Math.max(this.#time, now);
-    for (const journal of marked) journal.flush();
+    for (const journal of marked) {
+      if (this.audit) journal.write();
+      else journal.flush();
+    }
     this.#batch++;
     this.#journals.forEach(({ sequence }, i) => (this.#sequences[i] = sequence));
     if (this.audit) {
       const { counters: counts, outcomes: sums } = this;
       const pending = this.#pending();
       const batch = { batch: this.#batch, counts, sums, sequences: this.#sequences, pending };
-      if (!this.audit.append(now, batch)) {
+      const sync = (): void => {
+        for (const journal of marked) journal.sync();
+      };
+      if (!this.audit.append(now, batch, sync)) {
         this.#waiting = marked;
         this.#fail(new AuditError('the disk does not answer'));
         return false;

@@ -31,7 +31,7 @@ import { Trail } from './trail.js';
 const REST = 1;
 const SMALL_READ = 16 * 1024;
 /** A saturated pipe's reads are gathered for this many ms: one fdatasync for several. */
-const GATHER = 2;
+const GATHER = 5;
 const STATUS_EVERY = 250;
 /** Of a mark, ten a second, before the gate is begun anew. */
 const MOST_TRIES = 50;
@@ -64,9 +64,10 @@ const ledger = new Ledger(settings, policies.first.ruleNames, trail.past, (error
 const outflow = new Outflow(ledger.lanes, ledger.outcomes);
 const intake = new Intake(policies.first, outflow, ledger.counters, commit);
 policies.resumeClock(ledger.lastTime, Date.now());
-const { cut, adopted, missing } = ledger.mended;
+const { cut, adopted, missing, unshown } = ledger.mended;
 if (cut > 0) log.warn({ event: 'journal-cut', bytes: cut }, 'cut an unmarked tail');
 if (adopted > 0) log.warn({ event: 'journal-adopted', records: adopted }, 'marked a durable batch');
+if (unshown > 0) log.warn({ event: 'journal-unshown', records: unshown }, 'withdrew a cut batch');
 if (missing > 0) log.error({ event: 'journal-missing', records: missing }, 'records are not there');
 
 const numbers = (vectors: readonly Float64Array[]): number[][] => vectors.map((each) => [...each]);

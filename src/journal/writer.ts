@@ -232,6 +232,12 @@ export class JournalWriter {
    * @throws Error of the file system; then `rollback` is the only way on
    */
   flush(): void {
+    this.write();
+    this.sync();
+  }
+
+  /** The first half of it. @throws Error of the file system, as flush does */
+  write(): void {
     const { segmentBytes } = this.#options;
     this.#restoreMark();
     // A batch that would outgrow a segment's room begins the next one, whose room may be there.
@@ -241,13 +247,30 @@ export class JournalWriter {
     try {
       this.#writeBatch();
     } catch (error) {
-      const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
-      if (!full || this.#records === 0 || !this.#spare.ready) throw error;
+      if (!this.#hasRoomFor(error)) throw error;
       // The room that was taken ahead is for this.
       this.#endSegment();
       this.#beginSegment();
       this.#writeBatch();
     }
+  }
+
+  /** The second half. @throws Error of the file system, as flush does */
+  sync(): void {
+    if (this.#flushed === 0) return;
+    try {
+      fdatasyncSync(this.#fd);
+    } catch (error) {
+      // What the disk had promised it does not have: the next batch takes the room that it has.
+      if (this.#hasRoomFor(error)) this.#outdated = true;
+      throw error;
+    }
+  }
+
+  /** Whether the disk is full, and the next segment has its room all the same. */
+  #hasRoomFor(error: unknown): boolean {
+    const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+    return full && this.#records > 0 && this.#spare.ready;
   }
 
   #writeBatch(): void {
@@ -265,7 +288,6 @@ export class JournalWriter {
     if (this.#records === 0) this.deleteExpired(steadyTime());
     writeAll(this.#fd, this.buffer, this.#filled + room, this.#committed);
     this.#room = Math.max(this.#room, end + room);
-    fdatasyncSync(this.#fd);
     this.#flushed = this.#filled;
   }
 
@@ -319,7 +341,7 @@ export class JournalWriter {
    * @throws Error of the file system
    */
   probe(): void {
-    this.flush();
+    this.write();
     const length = Math.min(PROBE.length, this.#options.segmentBytes);
     writeAll(this.#fd, PROBE, length, this.#committed);
     fdatasyncSync(this.#fd);

@@ -106,12 +106,16 @@ function readAll(directory: string): Leaf[] {
   return Array.from({ length: found.size }, (_, index) => found.leaf(index));
 }
 
+const REFUSED = new Error('EIO');
+
 const step = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
       journal: fc.nat(1),
       count: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constant(2500)),
+      /** Its disk does, while the log takes the batch. */
+      journalRefuses: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
     }),
   },
   { weight: 2, arbitrary: fc.record({ note: fc.constantFrom('loss', 'policies', 'denials') }) },
@@ -131,7 +135,7 @@ const faults = fc.constantFrom<Fault[]>(
 await t.test('whatever the disk does, the log says what stands, and each thing once', (t) => {
   let run = 0;
   const root = t.testdir();
-  const seen = { stands: 0, lost: 0, withdrawn: 0, waited: 0, parts: 0 };
+  const seen = { stands: 0, lost: 0, refused: 0, withdrawn: 0, waited: 0, parts: 0 };
   fc.assert(
     fc.property(fc.array(fc.tuple(step, faults), { minLength: 1, maxLength: 25 }), (steps) => {
       const directory = join(root, String(run++));
@@ -187,7 +191,7 @@ await t.test('whatever the disk does, the log says what stands, and each thing o
           starts++;
           ({ disk, log } = open());
         } else {
-          const { journal, count } = each;
+          const { journal, count, journalRefuses } = each;
           const first = next[journal]!;
           const pending = [pendingOf(journal, first, count)];
           numbers.counts[0]![0]!++;
@@ -196,7 +200,9 @@ await t.test('whatever the disk does, the log says what stands, and each thing o
           batches.set(++batch, own);
           const sequences = Float64Array.from(next, (n, i) => n - 1 + (i === journal ? count : 0));
           try {
-            own.stands = log.append(1000, { batch, ...numbers, sequences, pending });
+            own.stands = log.append(1000, { batch, ...numbers, sequences, pending }, () => {
+              if (journalRefuses) throw REFUSED;
+            });
             if (!own.stands) {
               seen.waited++;
               assert.equal(log.settle(0), false);
@@ -206,12 +212,14 @@ await t.test('whatever the disk does, the log says what stands, and each thing o
               own.stands = log.settle(0);
               assert.ok(own.stands);
             }
+            assert.ok(!journalRefuses);
             next[journal] = first + count;
             seen.stands++;
           } catch (error) {
-            assert.ok(error instanceof AuditError, String(error));
+            assert.ok(error instanceof AuditError || error === REFUSED, String(error));
             disk.answer();
             seen.lost++;
+            if (error === REFUSED) seen.refused++;
           }
         }
         disk.answer();
@@ -302,13 +310,8 @@ await t.test('a gate that follows knows what may lack its marks', (t) => {
   ): boolean => {
     counts[0]![0] = batch * 10;
     const pending = [pendingOf(journal, first, count)];
-    return log.append(1000 + batch, {
-      batch,
-      counts,
-      sums,
-      sequences: Float64Array.from(sequences),
-      pending,
-    });
+    const own = { batch, counts, sums, sequences: Float64Array.from(sequences), pending };
+    return log.append(1000 + batch, own, () => undefined);
   };
   t.ok(append(5, 0, 1, 3, 3, 0));
   t.ok(append(6, 1, 1, 2, 3, 2));
@@ -343,13 +346,17 @@ await t.test('a gate that follows knows what may lack its marks', (t) => {
   again.fault = 'half';
   t.throws(
     () =>
-      next.append(3000, {
-        batch: 8,
-        counts,
-        sums,
-        sequences: Float64Array.of(2503, 2),
-        pending: [pendingOf(0, 4, 2500)],
-      }),
+      next.append(
+        3000,
+        {
+          batch: 8,
+          counts,
+          sums,
+          sequences: Float64Array.of(2503, 2),
+          pending: [pendingOf(0, 4, 2500)],
+        },
+        () => undefined,
+      ),
     AuditError,
   );
   again.writer.close();

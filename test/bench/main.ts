@@ -14,7 +14,7 @@ import { makeCertificates, type Run, runConnections, runPath } from './relay.js'
 
 const RUNS = Number(process.env['BENCH_RUNS'] ?? 5);
 const MILLION = 1_000_000;
-const STEP = 50_000;
+const STEP = 25_000;
 /** SENDs outstanding: the upper window open. */
 const WINDOW = 20_000;
 
@@ -45,7 +45,7 @@ function fail(reason: string): never {
   throw new Error(reason);
 }
 
-/** The highest rate offered, in steps of 50,000/s, at which not one event is lost. */
+/** The highest rate offered, in steps of 25,000/s, at which not one event is lost. */
 async function runSaturated(
   count: number,
   share: number,

@@ -130,8 +130,9 @@ export class World {
     const ledger = new Ledger(this.settings, rules);
     const { append = () => undefined, probe = () => undefined } = this.#audit ?? {};
     ledger.audit = {
-      append: (_, batch) => {
+      append: (_, batch, meanwhile) => {
         append(batch);
+        meanwhile();
         return true;
       },
       probe,

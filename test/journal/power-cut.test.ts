@@ -89,7 +89,7 @@ const step = fc.oneof(
   },
   {
     weight: 5,
-    arbitrary: fc.constantFrom('mark', 'fail', 'rules', 'tend', 'large' as const),
+    arbitrary: fc.constantFrom('mark', 'fail', 'rules', 'tend', 'large', 'tend', 'large' as const),
   },
 );
 const round = fc.record({
@@ -238,6 +238,8 @@ class History {
     else if (step === 'tend') {
       // As if the segment had been filled slowly.
       gate.ledger.tend(performance.now() + 1e6);
+      const spare = (name: string): boolean => existsSync(join(this.#directory, name, 'next'));
+      for (let i = 0; i < 20 && !JOURNALS.some(spare); i++) await sleep(5);
       await sleep(20);
     } else if (step === 'fail') {
       gate.append(0, true, this.#bodyOf(1));
@@ -339,8 +341,9 @@ class Gate {
 /** Sees every batch before it is shown. */
 function auditOf(see: (batch: number, sequences: number[]) => void): Audit {
   return {
-    append: (_, { batch, sequences }) => {
+    append: (_, { batch, sequences }, meanwhile) => {
       see(batch, [...sequences]);
+      meanwhile();
       return true;
     },
     settle: () => true,

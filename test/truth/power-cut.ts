@@ -3,7 +3,8 @@
  * lost which no fdatasync has made durable.
  *
  * A commit mark is not durable until the records of the next batch of its journal are, which they are
- * before the audit log, or the mark of any journal, names them; the cursors never are.
+ * before the mark of any journal names them, and may not be when the audit log does; the cursors
+ * never are.
  */
 import {
   closeSync,
@@ -62,7 +63,8 @@ export class PowerCuts {
       );
       const log = join(this.#world.state, 'audit');
       const before = standing(journals, log);
-      journals.forEach(({ directory }, i) => this.#cutJournal(directory, before[i]!));
+      const marked = standing(journals);
+      journals.forEach(({ directory }, i) => this.#cutJournal(directory, marked[i]!));
       const after = standing(journals, log);
       journals.forEach(({ channel, lane }, i) => {
         this.#world.sinks[channel]!.arrivals.rewind(lane === 1, after[i]!);
@@ -124,13 +126,18 @@ export class PowerCuts {
 /**
  * The last sequences that stand: by a journal's own marks, by the newest of all, or by the audit log,
  * whose leaves are durable before there is a mark.
+ *
+ * @param log its directory; undefined: by marks alone
  */
-function standing(journals: readonly { name: string; directory: string }[], log: string): number[] {
+function standing(
+  journals: readonly { name: string; directory: string }[],
+  log?: string,
+): number[] {
   const found = journals.map(({ directory }) => inspectJournal(directory));
   const newest = found
     .map((each) => each.newest)
     .reduce((best, scan) => ((scan?.mark?.batch ?? -1) > (best?.mark?.batch ?? -1) ? scan : best));
-  const past = existsSync(log) ? new Past(inspectLog(log)) : undefined;
+  const past = log !== undefined && existsSync(log) ? new Past(inspectLog(log)) : undefined;
   const logged = newest?.mark && past?.beyond(newest.mark.batch);
   const names = logged?.start.journals ?? newest?.header.journals ?? [];
   const sequences = logged?.sequences ?? newest?.mark?.sequences ?? [];
