@@ -57,6 +57,9 @@ const TABLE: Readonly<Record<string, Grants>> = {
     packages: [],
   },
   terminal: { own: [], node: [], packages: [] },
+  sensor: { own: [], node: [], packages: [] },
+  // of a browser
+  page: { own: [], node: [], packages: [] },
   review: {
     own: ['document', 'event', 'policy', 'wire/bundle', 'wire/hmac'],
     node: [],

@@ -1,0 +1,2 @@
+/** What the board's page does in a browser. */
+document.documentElement.dataset['scripted'] = '';
