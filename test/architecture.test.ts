@@ -57,9 +57,9 @@ const TABLE: Readonly<Record<string, Grants>> = {
     packages: [],
   },
   terminal: { own: [], node: [], packages: [] },
-  sensor: { own: [], node: [], packages: [] },
-  // of a browser
-  page: { own: [], node: [], packages: [] },
+  sensor: { own: ['document', 'event', 'policy'], node: [], packages: [] },
+  // of a browser; its words are those of the server-rendered pages too
+  page: { own: ['sensor/view'], node: [], packages: ['page/uPlot.esm'] },
   review: {
     own: ['document', 'event', 'policy', 'wire/bundle', 'wire/hmac'],
     node: [],
@@ -112,6 +112,37 @@ const TABLE: Readonly<Record<string, Grants>> = {
     node: ['fs', 'net', 'tls'],
     packages: [],
   },
+  board: {
+    own: [
+      'beacon',
+      'config/board',
+      'document/document',
+      'event',
+      'link/answers',
+      'page/words',
+      'policy/units',
+      'sensor',
+      'wire/lock',
+      'wire/log',
+    ],
+    node: [
+      'crypto',
+      'events',
+      'fs',
+      'http',
+      'https',
+      'net',
+      'path',
+      'stream',
+      'timers/promises',
+      'tls',
+      'url',
+      'util',
+      'worker_threads',
+      'zlib',
+    ],
+    packages: ['@photostructure/sqlite'],
+  },
   // no part of the relay
   demo: {
     own: ['beacon', 'event', 'pki', 'terminal', 'wire/parent', 'wire/status'],
@@ -152,6 +183,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
       'review',
       'seal',
       'seals',
+      'sensor/names',
       'signing',
       'terminal',
       'wire/bundle',
@@ -206,6 +238,11 @@ const OUT_OF_REACH: Readonly<Record<string, readonly RegExp[]>> = {
     /^config\//,
     /^node:child_process/,
   ],
+  board: [
+    /^(journal|gate|upper|lower|dial|dialing|seal|seals|signing|audit)\//,
+    /^link\/(send|login)/,
+    /^node:(dgram|dns|http2)/,
+  ],
   supervisor: [/^link\/(send|login)/, /^journal\//, /^dialing\//, /^node:tls/],
 };
 
@@ -222,6 +259,8 @@ const NET: Readonly<Record<string, readonly string[]>> = {
   'lower/session': ['connect'],
   'dial/main': ['connect'],
   'upper/main': ['Socket'],
+  'board/link/server': ['type AddressInfo', 'createServer', 'type Server', 'type Socket'],
+  'board/http/server': ['type AddressInfo', 'type Socket'],
 };
 
 interface Import {
@@ -318,13 +357,34 @@ const PROCESSES = Object.keys(TABLE).filter((folder) => existsSync(join(SRC, fol
 await t.test('processes never import each other', (t) => {
   t.same(
     PROCESSES,
-    ['supervisor', 'lower', 'valve', 'gate', 'checker', 'dial', 'upper', 'demo', 'cli'],
+    ['supervisor', 'lower', 'valve', 'gate', 'checker', 'dial', 'upper', 'board', 'demo', 'cli'],
     'a folder is a process if and only if it has a main.ts',
   );
   for (const { from, to } of IMPORTS) {
     const target = folderOf(to);
     if (!PROCESSES.includes(target) || to.startsWith('node:')) continue;
     t.equal(target, folderOf(from), `${from} imports ${to}`);
+  }
+  t.end();
+});
+
+/** What opens a connection to somebody else. */
+const DIALLERS: ReadonlySet<string> = new Set([
+  '*',
+  'connect',
+  'createConnection',
+  'get',
+  'request',
+]);
+
+await t.test('the board dials nobody', (t) => {
+  const own = IMPORTS.filter(({ from }) => folderOf(from) === 'board');
+  for (const { from, to, names } of own) {
+    if (!/^node:(net|tls|https?)$/.test(to)) continue;
+    t.notOk(
+      names.some((name) => DIALLERS.has(name)),
+      `${from} imports ${names.join()} of ${to}`,
+    );
   }
   t.end();
 });
@@ -354,7 +414,8 @@ await t.test('sockets are to be had in few places, and no more of them than name
     for (const name of names)
       t.ok(NET[from]?.includes(name), `${from} imports ${name} of node:net`);
   }
-  for (const { from } of relay.filter(({ to }) => /^node:(tls|http|https|dgram)/.test(to))) {
+  const inside = relay.filter(({ from }) => folderOf(from) !== 'board');
+  for (const { from } of inside.filter(({ to }) => /^node:(tls|http|https|dgram)/.test(to))) {
     t.equal(from, 'upper/main', 'only upper speaks TLS');
   }
   for (const { from, names } of relay.filter(({ to }) => to.startsWith('node:dns'))) {
@@ -481,7 +542,9 @@ await t.test('no code is loaded behind the table', (t) => {
     const visit = (node: ts.Node): void => {
       if (ts.isCallExpression(node)) {
         const callee = node.expression.getText();
-        t.notOk(node.expression.kind === ts.SyntaxKind.ImportKeyword, `${path}: dynamic import`);
+        const dynamic = node.expression.kind === ts.SyntaxKind.ImportKeyword;
+        // A browser gets what a page needs when it needs it, from the board alone.
+        t.notOk(dynamic && !path.includes('/src/page/'), `${path}: dynamic import`);
         t.notMatch(
           callee,
           /^(require|eval|Function|process\.(binding|dlopen)|createRequire)$/,

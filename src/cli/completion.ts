@@ -12,12 +12,13 @@ const WORDS: Readonly<Record<string, string>> = {
   reload: '-c --config --help',
   seals: '-c --config --json --outside --brief --listing --arch --help',
   nft: '-c --config --resolvers --check --help',
+  board: '-c --config --check --pretty --help',
   policy: 'check test explain schema import keygen sign verify --help',
   journal: 'ls cat verify --help',
   audit: 'verify show prove check-proof reconcile beacons --help',
   pki: 'init issue --dir --name --days --client --server --host --help',
   completion: 'bash zsh fish --help',
-  help: 'check run status metrics reload policy journal audit seals nft pki completion',
+  help: 'check run status metrics reload policy journal audit seals nft board pki completion',
 };
 /** Options below a command of a command; what is no option there is a file. */
 const BELOW: Readonly<Record<string, Readonly<Record<string, string>>>> = {

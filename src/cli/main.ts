@@ -13,6 +13,7 @@ import { didYouMean } from '../document/nearest.js';
 import { quote } from '../pki/options.js';
 import { UsageError } from './arguments.js';
 import { audit } from './audit.js';
+import { board } from './board.js';
 import { check } from './check.js';
 import { completion } from './completion.js';
 import type { Command } from './group.js';
@@ -44,6 +45,7 @@ Usage: tidegate COMMAND [OPTIONS]
   audit        what was decided, and proof of it for those who trust nobody
   seals        try everything that the relay's processes must not be able to do
   nft          print the packet filter's rules for a relay
+  board        show a relay's events to the public
   pki          make a certificate authority and certificates
   completion   print a completion script for bash, zsh or fish
   help         this text; 'tidegate COMMAND --help' for one command
@@ -69,6 +71,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   audit,
   seals,
   nft,
+  board,
   pki,
   completion,
 };

@@ -8,6 +8,7 @@ import { parseQuad } from '../policy/guids.js';
 import { MAX_CHANNELS } from '../policy/compile.js';
 import { FIRST_IDENTITY, IDENTITIES } from './identity.js';
 import { parseDuration, parseSize } from '../document/quantity.js';
+import { parseHost, parseUser } from './host.js';
 import { secretPath } from './secret.js';
 import { parseSigners, type SignersConfig } from './signers.js';
 import { readText } from './text.js';
@@ -266,23 +267,6 @@ function parseRelay(field: Field): string {
 
 function secret(field: Field, { directory, environment }: Surroundings): FileReference {
   return { field, path: secretPath(field, directory, environment) };
-}
-
-function parseHost(field: Field): string {
-  const host = field.text(253);
-  const name = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$/;
-  const address6 = /^[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(%\w+)?$/;
-  if (!name.test(host) && !address6.test(host)) {
-    throw field.error(`'${host}' is neither a host name nor an address`);
-  }
-  return host;
-}
-
-/** A user name that a login line can carry. */
-function parseUser(field: Field): string {
-  const user = field.text(64);
-  if (/\s/.test(user)) throw field.error(`${field.path} must not hold spaces`);
-  return user;
 }
 
 /** Strict servers take decimal numbers and the whole GUID only. */

@@ -20,11 +20,16 @@ interface Kind {
   readonly head: number;
   readonly vscpClass: number;
   readonly type: number;
-  data(random: () => number, node: number): string;
+  /** @param hour of the plant's day, with its fraction */
+  data(random: () => number, node: number, hour: number): string;
 }
 
-const swing = (random: () => number, middle: number, width: number): number =>
-  Math.round(middle + width * (random() - 0.5));
+/** A value that follows the day, each node in its own way, with a little noise. */
+function swing(random: () => number, middle: number, width: number, node: number, hour: number) {
+  const day = Math.sin(((hour + node) / 24) * 2 * Math.PI);
+  const own = Math.sin(hour * 7 + node * 1.7) / 4;
+  return Math.round(middle + (width / 2) * (day + own + (random() - 0.5) / 20));
+}
 
 const KINDS: readonly Kind[] = [
   // CLASS1.MEASUREMENT: temperature in degrees Celsius, humidity in percent, power in watt
@@ -33,21 +38,21 @@ const KINDS: readonly Kind[] = [
     head: 0x160,
     vscpClass: 10,
     type: 6,
-    data: (r, n) => normalised(1, n % 4, swing(r, 213, 40)),
+    data: (r, n, h) => normalised(1, n % 4, swing(r, 213, 40, n, h)),
   },
   {
     weight: 20,
     head: 0x160,
     vscpClass: 10,
     type: 35,
-    data: (r, n) => normalised(0, n % 4, swing(r, 480, 200)),
+    data: (r, n, h) => normalised(0, n % 4, swing(r, 480, 200, n, h)),
   },
   {
     weight: 18,
     head: 0x160,
     vscpClass: 10,
     type: 14,
-    data: (r, n) => normalised(0, n % 4, swing(r, 9000, 6000)),
+    data: (r, n, h) => normalised(0, n % 4, swing(r, 9000, 6000, n, h)),
   },
   // CLASS1.SECURITY: door open, motion; the same motion as Level I over Level II
   { weight: 6, head: 0x140, vscpClass: 2, type: 9, data: (_, n) => [0, 1, n].map(hex).join(',') },
@@ -62,9 +67,17 @@ const KINDS: readonly Kind[] = [
   // CLASS1.INFORMATION: node heartbeat; CLASS1.PROTOCOL: segment controller heartbeat
   { weight: 9, head: 0x1e0, vscpClass: 20, type: 9, data: () => '0x00,0x00,0x00' },
   { weight: 3, head: 0x100, vscpClass: 0, type: 1, data: () => '0x00,0x6B,0x02,0xAA,0x90' },
-  // CLASS1.ALARM: alarm condition
-  { weight: 1, head: 0x100, vscpClass: 1, type: 2, data: (_, n) => [1, 1, n].map(hex).join(',') },
 ];
+/** CLASS1.ALARM: alarm condition; the first soon, and then one a minute of the plant's time, ns. */
+const ALARM: Kind = {
+  weight: 0,
+  head: 0x100,
+  vscpClass: 1,
+  type: 2,
+  data: (_, n) => [1, 1, n].map(hex).join(','),
+};
+const FIRST_ALARM = 2_000_000_000n;
+const ALARM_EVERY = 60_000_000_000n;
 
 const TOTAL = KINDS.reduce((sum, { weight }) => sum + weight, 0);
 /** One line in this many comes from a node with a broken cable. */
@@ -75,6 +88,7 @@ export class EventSource {
   readonly #random: () => number;
   readonly #start: bigint;
   #elapsed = 0n;
+  #alarm = FIRST_ALARM;
   #made = 0;
 
   /** @param start time of the first event, Unix ns */
@@ -83,15 +97,24 @@ export class EventSource {
     this.#start = start;
   }
 
+  #choose(pick: number): Kind {
+    if (this.#elapsed >= this.#alarm) {
+      this.#alarm += ALARM_EVERY;
+      return ALARM;
+    }
+    let left = pick;
+    return KINDS.find(({ weight }) => (left -= weight) < 0) ?? KINDS[0]!;
+  }
+
   /** The next line, without its ending; no two carry the same time. */
   next(): string {
     const random = this.#random;
     this.#elapsed += BigInt(1000 + Math.floor(random() * 4e6));
-    let pick = random() * TOTAL;
-    const kind = KINDS.find(({ weight }) => (pick -= weight) < 0) ?? KINDS[0]!;
+    const kind = this.#choose(random() * TOTAL);
     const subnet = SUBNETS[random() < 0.5 ? 0 : 1];
     const node = 1 + Math.floor(random() * NODES);
-    const data = kind.data(random, node);
+    const hour = Number((this.#start + this.#elapsed) / 1_000_000_000n) / 3600;
+    const data = kind.data(random, node, hour);
     const guid = `FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:${subnet}:00:01:00:${hex(node).slice(2)}`;
     const time = this.#start + this.#elapsed;
     const line = `${kind.head},${kind.vscpClass},${kind.type},2,,${time},${guid},${data}`;

@@ -1,5 +1,5 @@
 /**
- * demo: a simulated plant, a real relay, and a portal above it, on one machine.
+ * demo: a simulated plant, a real relay, and a portal and a public board above it, on one machine.
  *
  * HOLDS       the plant and the portal, which are no part of the relay, and their secrets
  * READS       the relay's status files
@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readGateStatus, readSupervisorStatus, readUpperStatus } from '../wire/status.js';
+import { DemoBoard } from './board.js';
 import { EventSource } from './events.js';
 import { readOptions } from './options.js';
 import { Plant } from './plant.js';
@@ -42,14 +43,26 @@ const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt.abort());
 screen.onClosed(() => interrupt.abort());
 
-screen.say('tidegate demo: making certificates, starting a plant, a relay and a portal ...');
+screen.say(
+  'tidegate demo: making certificates, starting a plant, a relay, a portal and a board ...',
+);
 const setup = await prepare(state);
 const start = Date.now();
 const firstSecond = new Date(start).toISOString().slice(0, 19);
 const plant = new Plant(setup.plant);
 // Events of an earlier run in the same directory may still arrive: they are not this run's.
 const portal = new Portal(setup.portal, (line) => line.split(',', 5)[4]! >= firstSecond);
-const config = setup.configure(await plant.listen(), await portal.listen());
+const board = new DemoBoard(state, setup.board);
+await board.listening().catch((error: unknown) => {
+  screen.say((error as Error).message);
+  process.exit(1);
+});
+const config = setup.configure({
+  plant: await plant.listen(),
+  portal: await portal.listen(),
+  board: board.port,
+});
+screen.say(`the board is at ${board.address}`);
 const earlier = readGateStatus(state)?.started;
 const relay = new DemoRelay(state, config);
 
@@ -64,6 +77,7 @@ async function until(condition: () => boolean, patience: number): Promise<boolea
 
 async function finish(code: number): Promise<never> {
   await relay.stop();
+  await board.stop();
   plant.close();
   portal.close();
   if (options.state === undefined) rmSync(state, { recursive: true, force: true });
@@ -99,6 +113,7 @@ function look(): Picture {
     seconds: Math.round((Date.now() - start) / 1000),
     seed: options.seed,
     state,
+    board: board.address,
     sent: moment?.sent ?? 0,
     tally: tally(gate, before),
     gate,

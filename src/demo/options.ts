@@ -1,12 +1,13 @@
 /** The demo's command line. */
 import { parseArgs } from 'node:util';
 
-const HELP = `tidegate demo - a simulated plant, a real relay, and a portal above it
+const HELP = `tidegate demo - a simulated plant, a real relay, and a portal and a board above it
 
 Usage: npm start -- [OPTIONS]
 
 The plant sends events of two subnets: climate, power, doors, motion, housekeeping. The relay runs
 as its own processes and forwards, over TLS 1.3, what policies/demo.yaml permits.
+The board shows it to browsers: its address is printed.
 
   --seconds N   run that long, then wait until everything has arrived; default: until Ctrl-C
   --json        print the sums as one JSON object, the last line

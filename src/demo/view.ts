@@ -14,6 +14,8 @@ export interface Picture {
   readonly seconds: number;
   readonly seed: number;
   readonly state: string;
+  /** Address of its page. */
+  readonly board: string;
   readonly sent: number;
   readonly tally: Tally;
   readonly gate: GateStatus | undefined;
@@ -116,6 +118,7 @@ export function drawPicture(picture: Picture, colours: boolean): string[] {
       (down.after === 0 ? c.green(after) : c.red(after)),
     `  ${c.bold('seals')}            ${drawSeals(supervisor?.seals ?? [], c)}`,
     `  ${c.bold('beacon')}           ${drawBeacon(picture.account, c)}`,
+    `  ${c.bold('board')}            ${c.cyan(picture.board)}`,
     gate?.forwarding === false ? `  ${c.red(`nothing goes out: ${gate.reason ?? ''}`)}` : '',
     `  ${c.bold('last permitted')}  ${c.dim('class, type, the rule that decided')}`,
     ...decisions(gate?.recent.permitted ?? [], c.green, '✓'),

@@ -343,7 +343,7 @@ export class Ledger {
   #write(now: number, marked: readonly JournalWriter[]): boolean {
     this.#time = Math.max(this.#time, now);
     for (const journal of marked) {
-      if (this.audit) journal.write();
+      if (this.audit) journal.writeOut();
       else journal.flush();
     }
     this.#batch++;

@@ -232,12 +232,12 @@ export class JournalWriter {
    * @throws Error of the file system; then `rollback` is the only way on
    */
   flush(): void {
-    this.write();
+    this.writeOut();
     this.sync();
   }
 
   /** The first half of it. @throws Error of the file system, as flush does */
-  write(): void {
+  writeOut(): void {
     const { segmentBytes } = this.#options;
     this.#restoreMark();
     // A batch that would outgrow a segment's room begins the next one, whose room may be there.
@@ -341,7 +341,7 @@ export class JournalWriter {
    * @throws Error of the file system
    */
   probe(): void {
-    this.write();
+    this.writeOut();
     const length = Math.min(PROBE.length, this.#options.segmentBytes);
     writeAll(this.#fd, PROBE, length, this.#committed);
     fdatasyncSync(this.#fd);

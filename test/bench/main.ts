@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runBoard } from './board.js';
 import { Child } from './child.js';
 import { runEngine } from './engine.js';
 import { runGate } from './gate.js';
@@ -178,3 +179,12 @@ for (const sealed of [true, false]) {
   );
 }
 rmSync(SCRATCH, { recursive: true, force: true });
+const [PACE, STREAMS, REQUESTS, SECONDS] = [10_000, 1000, 500, 30];
+const board = await runBoard(PACE, STREAMS, REQUESTS, SECONDS);
+const per = (number: number): string => Math.round(number).toLocaleString('en-US');
+console.log(
+  `the board: ${per(board.rate)} of ${per(board.offered)} events/s taken, ${board.streams} streams with ` +
+    `${per(board.shown)} readings/s each, ${per(board.requests)} requests/s in ${board.p50}/${board.p99} ms ` +
+    `(p50/p99); ${(board.cpu * 100).toFixed(0)} % of a core, ${(board.half / 2 ** 20).toFixed(0)} MiB ` +
+    `halfway, ${(board.memory / 2 ** 20).toFixed(0)} MiB at most`,
+);

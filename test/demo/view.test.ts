@@ -5,6 +5,7 @@ const PICTURE: Picture = {
   seconds: 3,
   seed: 1,
   state: '/state',
+  board: 'http://127.0.0.1:8080/',
   sent: 10,
   tally: { in: 10, permitted: 4, denied: 6, malformed: 0, lost: 0 },
   gate: undefined,

@@ -57,7 +57,7 @@ await t.test('the demo prints sums that hold, and keeps its state for a second r
     t.same([report.lost, report.duplicates], [0, 0], turn);
     t.same(report.down, { script_bytes: 52, after_script_bytes: 0 }, turn);
     const roles = report.processes.map((known) => known.process).sort();
-    t.same(roles, ['dial', 'gate', 'lower', 'supervisor', 'upper', 'valve'], turn);
+    t.same(roles, ['dial', 'dial', 'gate', 'lower', 'supervisor', 'upper', 'upper', 'valve'], turn);
     for (const { process: role, pid } of report.processes) t.notOk(alive(pid), `${role} has ended`);
   }
   const judged = await verifyWell(t, state);
@@ -81,7 +81,7 @@ await t.test('Ctrl-C ends it cleanly; every process shows in ps by its entry fil
   demo.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
   while (!/in [1-9]/.test(text)) await new Promise((resolve) => setTimeout(resolve, 50));
   const { processes } = readSupervisorStatus(state)!;
-  t.equal(processes.length, 6);
+  t.equal(processes.length, 8);
   for (const { process: role, pid } of processes) {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
     t.match(words[0], /node$/);
@@ -100,7 +100,7 @@ await t.test('a killed demo leaves no process behind', async (t) => {
   const state = join(t.testdir({}), 'state');
   const demo = spawn(process.execPath, [DEMO, 'tidegate', '--state', state], { stdio: 'ignore' });
   const count = (): number => readSupervisorStatus(state)?.processes.length ?? 0;
-  while (count() < 6) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (count() < 8) await new Promise((resolve) => setTimeout(resolve, 50));
   const { processes } = readSupervisorStatus(state)!;
   demo.kill('SIGKILL');
   while (processes.some(({ pid }) => alive(pid))) {

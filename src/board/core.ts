@@ -1,0 +1,302 @@
+/** What the board knows: sensors as they are now, alarms, and what the relay says of itself. */
+import { BEACON_CLASS, BEACON_TYPE, decodeBeacon } from '../beacon/beacon.js';
+import { CLASS, DATA, readU16, SIZE, TYPE } from '../event/layout.js';
+import { formatEvent } from '../event/event.js';
+import { secondsOf } from '../event/time.js';
+import type { Unit } from '../policy/units.js';
+import { namingOf, type Names } from '../sensor/names.js';
+import { Origin, shownUnit, shownValue, timeOf } from '../sensor/reading.js';
+import type {
+  Alarm,
+  BoardCounters,
+  BoardView,
+  Reading,
+  RelayView,
+  Sensor,
+  SensorState,
+  Zone,
+} from '../sensor/view.js';
+import { quantityOf, symbolOf } from '../sensor/words.js';
+import { Alarms } from './alarms.js';
+import { Relays } from './relays.js';
+
+export interface CoreOptions {
+  readonly names: Names;
+  /** Sensors that are shown at most: a stream of invented GUIDs must not grow the board. */
+  readonly sensors: number;
+  /** An alarm that nobody has taken back is shown for so long, ms. */
+  readonly alarmAge: number;
+  /** A relay of which nothing has come for so long is silent, ms. */
+  readonly silence: number;
+}
+
+/** An event that came, as it is to be kept. */
+export interface Kept {
+  readonly received: number;
+  readonly event: string;
+  readonly reading?: Reading;
+}
+
+/** Points of a sensor's small line, one in so many ms. */
+const SPARK = 30;
+const SPARK_EVERY = 10_000;
+/** Identities of events that are remembered, to tell those that a relay sends again; twice. */
+const REMEMBERED = 32_768;
+/** Sensors that are known and not shown, so that they are looked up once. */
+const MAX_UNSHOWN = 65_536;
+const MAX_DECIMALS = 3;
+
+/** What is shown of a sensor, changed in place: ten thousand events a second make no garbage of it. */
+class Shown implements SensorState {
+  readonly id: string;
+  readonly name: string;
+  readonly place: string;
+  readonly zone: string;
+  readonly quantity: string;
+  readonly unit: string;
+  readonly position?: NonNullable<Sensor['position']>;
+  readonly vscpClass: number;
+  readonly type: number;
+  readonly guid: string;
+  decimals: number;
+  value = NaN;
+  time = 0;
+  spark: number[] = [];
+  revision = 0;
+  /** That values are shown in. */
+  readonly shown: Unit | undefined;
+  /** Of the names file; behind all of them: none. */
+  readonly entry: number;
+  readonly #fixed: boolean;
+  #bucket = -1;
+
+  constructor(origin: Origin, names: Names) {
+    const [naming, entry] = namingOf(names, origin);
+    const { vscpClass, type, guid, index, zone } = origin;
+    const quantity = quantityOf(vscpClass, type);
+    const known = names.zones.find(({ id }) => id === naming?.zone);
+    this.id = origin.id;
+    this.entry = entry;
+    this.shown = shownUnit(origin, naming?.unit);
+    this.name = naming?.name ?? `${quantity}, sensor ${Math.max(0, index)}`;
+    this.place = naming?.place ?? known?.name ?? (zone >= 0 ? `Zone ${zone}` : nodeOf(guid));
+    this.zone = naming?.zone ?? '';
+    this.quantity = quantity;
+    this.unit = this.shown ? symbolOf(this.shown.name) : '';
+    if (naming?.position) this.position = naming.position;
+    this.vscpClass = vscpClass;
+    this.type = type;
+    this.guid = guid;
+    this.decimals = naming?.decimals ?? 0;
+    this.#fixed = naming?.decimals !== undefined;
+  }
+
+  /** Takes a reading; false if a newer one is there. */
+  take(time: number, value: number): boolean {
+    if (time < this.time) return false;
+    this.value = value;
+    this.time = time;
+    if (!this.#fixed) this.decimals = Math.max(this.decimals, decimalsOf(value));
+    const bucket = Math.floor(time / SPARK_EVERY);
+    if (bucket === this.#bucket) this.spark.pop();
+    else if (this.spark.length >= SPARK) this.spark.shift();
+    this.#bucket = bucket;
+    this.spark.push(value);
+    return true;
+  }
+}
+
+/** The node that a GUID ends with (specification, "Globally unique identifiers"). */
+function nodeOf(guid: string): string {
+  return `Node ${guid.slice(24, 28)}:${guid.slice(28)}`.replace('Node 0000:', 'Node ');
+}
+
+function decimalsOf(value: number): number {
+  for (let digits = 0; digits < MAX_DECIMALS; digits++) {
+    if (Number(value.toFixed(digits)) === value) return digits;
+  }
+  return MAX_DECIMALS;
+}
+
+export class Core implements BoardView {
+  readonly title: string;
+  readonly started: number;
+  readonly zones: readonly Zone[];
+  readonly #options: CoreOptions;
+  readonly #origin = new Origin();
+  readonly #sensors = new Map<string, Shown>();
+  #sorted: readonly Shown[] | undefined;
+  readonly #hidden = new Set<string>();
+  readonly #alarms: Alarms;
+  readonly #relays: Relays;
+  #revision = 1;
+  #seen = new Set<string>();
+  #seenBefore = new Set<string>();
+  readonly #counters = {
+    events: 0,
+    readings: 0,
+    alarms: 0,
+    beacons: 0,
+    other: 0,
+    duplicates: 0,
+    malformed: 0,
+    unshown: 0,
+  };
+
+  /** @param now ms since 1970 */
+  constructor(options: CoreOptions, now: number) {
+    const { names, alarmAge, silence } = options;
+    this.#options = options;
+    this.title = names.title;
+    this.zones = names.zones;
+    this.started = now;
+    this.#alarms = new Alarms(names, alarmAge);
+    this.#relays = new Relays(silence, now);
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  sensors(): readonly SensorState[] {
+    this.#sorted ??= [...this.#sensors.values()].sort(
+      (a, b) =>
+        a.entry - b.entry ||
+        compare(a.zone, b.zone) ||
+        compare(a.quantity, b.quantity) ||
+        compare(a.place, b.place) ||
+        compare(a.id, b.id),
+    );
+    return this.#sorted;
+  }
+
+  sensor(id: string): SensorState | undefined {
+    return this.#sensors.get(id);
+  }
+
+  alarms(): readonly Alarm[] {
+    return this.#alarms.list;
+  }
+
+  relay(): RelayView {
+    return this.#relays.view;
+  }
+
+  counters(): BoardCounters {
+    return this.#counters;
+  }
+
+  /** A relay is connected, or not any more. */
+  link(name: string, connected: boolean, now: number): void {
+    if (this.#relays.link(name, connected, now)) this.#revision++;
+  }
+
+  /**
+   * What has changed by the clock alone.
+   *
+   * @param malformed SENDs that were no events, so far
+   */
+  tick(now: number, malformed: number): void {
+    this.#counters.malformed = malformed;
+    const silent = this.#relays.tick(now);
+    const gone = this.#alarms.expire(now);
+    if (silent || gone) this.#revision++;
+  }
+
+  /** What a sensor is kept as: a series has one unit, whatever the names file will say. */
+  keyOf(id: string): string {
+    return `${id}@${this.#sensors.get(id)?.shown?.name ?? ''}`;
+  }
+
+  /** Takes readings of before this board began; nobody is told. */
+  recall(key: string, readings: readonly Reading[]): void {
+    const [id = '', unit = ''] = key.split('@');
+    const origin = this.#origin;
+    if (!origin.assume(id, unit)) return;
+    const shown = this.#find(origin);
+    if (!shown || (shown.shown?.name ?? '') !== unit) return;
+    for (const { time, value } of readings) shown.take(time, value);
+  }
+
+  /**
+   * Takes an event whose binary form is at the beginning of `body`.
+   *
+   * @returns what is to be kept of it; undefined: it came before, or is the relay's own
+   */
+  take(body: Uint8Array, relay: string, now: number): Kept | undefined {
+    const counters = this.#counters;
+    counters.events++;
+    if (this.#relays.heard(relay, now)) this.#revision++;
+    if (readU16(body, CLASS) === BEACON_CLASS && readU16(body, TYPE) === BEACON_TYPE) {
+      const beacon = decodeBeacon(body.subarray(DATA, DATA + readU16(body, SIZE)));
+      if (beacon) {
+        counters.beacons++;
+        if (this.#relays.note(relay, beacon, now)) this.#revision++;
+        return undefined;
+      }
+    }
+    const event = formatEvent(body);
+    if (this.#cameBefore(body, event)) {
+      counters.duplicates++;
+      return undefined;
+    }
+    this.#relays.take(relay);
+    const origin = this.#origin;
+    origin.read(body);
+    const time = timeOf(body, 0, now);
+    if (this.#alarms.take(origin, time)) {
+      counters.alarms++;
+      this.#revision++;
+      return { received: now, event };
+    }
+    const reading = this.#read(origin, time);
+    if (reading) counters.readings++;
+    else counters.other++;
+    return { received: now, event, ...(reading && { reading }) };
+  }
+
+  #read(origin: Origin, time: number): Reading | undefined {
+    if (Number.isNaN(origin.value)) return undefined;
+    const shown = this.#find(origin);
+    if (!shown) return undefined;
+    const value = shownValue(origin, shown.shown);
+    if (Number.isNaN(value)) return undefined;
+    if (shown.take(time, value)) shown.revision = ++this.#revision;
+    return { sensor: this.keyOf(shown.id), time, value };
+  }
+
+  #find(origin: Origin): Shown | undefined {
+    const { id } = origin;
+    const known = this.#sensors.get(id);
+    if (known) return known;
+    if (this.#hidden.has(id)) return undefined;
+    const { names, sensors } = this.#options;
+    const [naming] = namingOf(names, origin);
+    const hidden = naming ? naming.hide : !names.showOthers;
+    if (hidden) {
+      if (this.#hidden.size < MAX_UNSHOWN) this.#hidden.add(id);
+      return undefined;
+    }
+    if (this.#sensors.size >= sensors) {
+      this.#counters.unshown++;
+      return undefined;
+    }
+    const shown = new Shown(origin, names);
+    this.#sensors.set(id, shown);
+    this.#sorted = undefined;
+    return shown;
+  }
+
+  /** What has no time of its own may be the same twice, and be two events. */
+  #cameBefore(body: Uint8Array, event: string): boolean {
+    if (Number.isNaN(secondsOf(body, 0))) return false;
+    if (this.#seen.has(event) || this.#seenBefore.has(event)) return true;
+    if (this.#seen.size >= REMEMBERED) [this.#seenBefore, this.#seen] = [this.#seen, new Set()];
+    this.#seen.add(event);
+    return false;
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,118 @@
+/**
+ * board: takes a relay's events over TLS and shows them to the public, which can do nothing else.
+ *
+ * HOLDS       two listeners that have nothing in common: one for relays, one for the public
+ * READS       its configuration and what it names; SENDs of relays; GET, HEAD and OPTIONS of the public
+ * WRITES      its history; to a relay `+OK` and `-OK` alone
+ * NEVER       dials anybody; lets anything of the public reach a relay
+ * ON FAILURE  exits 1 and says why; a history that takes nothing is said, and the page goes on
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  type BoardConfig,
+  loadBoard,
+  readLinkTls,
+  readNames,
+  readPassword,
+  readPublicTls,
+} from '../config/board.js';
+import { DocumentError } from '../document/document.js';
+import { NO_NAMES, parseNames } from '../sensor/names.js';
+import { openLog } from '../wire/log.js';
+import { Core } from './core.js';
+import { KeptHistory } from './kept.js';
+import { History } from './history/history.js';
+import { PublicServer } from './http/server.js';
+import { LinkServer } from './link/server.js';
+import { loadPages } from './pages/pages.js';
+import { Refusals } from './refusals.js';
+import { Watched } from './watched.js';
+
+const TICK = 1000;
+/** Of an address, which is that of everybody: what is allowed in all. */
+const BEHIND_PROXY = {
+  ...{ connectionsPerAddress: 16_000, streamsPerAddress: 12_000, exportsPerAddress: 32 },
+  ...{ requestsPerSecond: 1_000_000, requestBurst: 1_000_000 },
+};
+
+const log = openLog('board');
+
+async function serve(config: BoardConfig): Promise<void> {
+  const file = readNames(config);
+  const names = file ? parseNames(file.text, file.path) : NO_NAMES;
+  const users = config.link.users.map((user) => ({
+    name: user.name,
+    password: readPassword(user),
+    right: user.may,
+    ...(user.certificate && { certificate: user.certificate }),
+  }));
+  const core = new Core({ ...config, names }, Date.now());
+  const { raw, hours: hour, days: day, events, size } = config.history;
+  const history = await History.open(
+    { directory: join(config.state, 'history'), keep: { raw, hour, day }, events, size },
+    (why) => {
+      if (why === undefined) log.info({ event: 'history' }, 'the history takes readings again');
+      else log.error({ event: 'history', reason: why }, 'the history takes nothing');
+    },
+  );
+  for (const { sensor, readings } of await history.recent()) core.recall(sensor, readings);
+
+  const refusals = new Refusals(log);
+  const link = await LinkServer.start(
+    { ...config.link, users, tls: readLinkTls(config) },
+    {
+      event(body, relay) {
+        const kept = core.take(body, relay, Date.now());
+        if (!kept) return;
+        history.add(kept);
+        link.publish(body);
+      },
+      refused: (why, address, detail) => refusals.note(why, address, detail),
+      relay(name, connected) {
+        core.link(name, connected, Date.now());
+        log.info({ event: connected ? 'relay' : 'relay-gone', name }, 'a relay');
+      },
+    },
+  );
+  const tls = readPublicTls(config);
+  const { host, port, proxy } = config.public;
+  const pages = await PublicServer.start(
+    { host, port, ...(tls && { tls }), ...(proxy && { limits: BEHIND_PROXY }) },
+    { view: core, history: new KeptHistory(core, history), pages: loadPages() },
+  );
+  log.info({ event: 'listening', link: link.port, public: pages.port }, 'the board is open');
+  const ticking = setInterval(() => {
+    core.tick(Date.now(), link.counters.malformed);
+    refusals.tick(performance.now());
+  }, TICK);
+  const open = config.public.tls;
+  const files = [config.link.tls.cert, config.link.tls.key, config.link.tls.ca];
+  const watched = new Watched(
+    [...files, ...(open ? [open.cert, open.key] : [])].map(({ path }) => path),
+    () => {
+      link.setTls(readLinkTls(config));
+      const renewed = readPublicTls(config);
+      if (renewed) pages.setTls(renewed);
+    },
+    log,
+  );
+  const stop = async (): Promise<void> => {
+    clearInterval(ticking);
+    watched.close();
+    await Promise.all([link.close(), pages.close()]);
+    await history.close();
+    log.info({ event: 'stopped' }, 'stopped');
+    process.exit(0);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());
+}
+
+const { values } = parseArgs({ options: { config: { type: 'string', short: 'c' } }, strict: true });
+try {
+  await serve(loadBoard(values.config ?? 'board-server.yaml'));
+} catch (error) {
+  if (error instanceof DocumentError) log.fatal({ event: 'failure' }, error.message);
+  else log.fatal({ event: 'failure', err: error }, (error as Error).message);
+  process.exit(1);
+}

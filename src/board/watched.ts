@@ -1,0 +1,41 @@
+/** Takes certificates anew when their files change, and keeps the old ones if they do not fit. */
+import { statSync } from 'node:fs';
+import type { Logger } from '../wire/log.js';
+
+const EVERY = 5000;
+
+export class Watched {
+  readonly #paths: readonly string[];
+  readonly #timer: NodeJS.Timeout;
+  #seen: string;
+
+  /** @param take reads them; if it throws, it is tried again when they change again */
+  constructor(paths: readonly string[], take: () => void, log: Logger) {
+    this.#paths = paths;
+    this.#seen = this.#look();
+    this.#timer = setInterval(() => {
+      const now = this.#look();
+      if (now === this.#seen) return;
+      this.#seen = now;
+      try {
+        take();
+        log.info({ event: 'certificates' }, 'certificates were taken anew');
+      } catch (error) {
+        log.error({ event: 'certificates', err: error }, 'the new certificates do not fit');
+      }
+    }, EVERY);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): string {
+    return this.#paths
+      .map((path) => {
+        const { mtimeMs, ino, size } = statSync(path, { throwIfNoEntry: false }) ?? {};
+        return `${mtimeMs ?? 0} ${ino ?? 0} ${size ?? 0}`;
+      })
+      .join();
+  }
+}

@@ -1,0 +1,225 @@
+/** The configuration of a board: where it listens, who may send, what is kept and shown. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { type Field, parseDocument } from '../document/document.js';
+import { parseDuration, parseSize } from '../document/quantity.js';
+import type { FileReference } from './config.js';
+import { parseHost, parseUser } from './host.js';
+import { isPassword, openSecret, readSecret, secretPath } from './secret.js';
+import { readText } from './text.js';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const MAX_USERS = 64;
+
+export interface BoardUserConfig {
+  readonly name: string;
+  /** `send`: a relay; `read`: may watch by the link protocol. */
+  readonly may: 'send' | 'read';
+  readonly password: FileReference;
+  /** Names of which its certificate must have one; undefined: it needs none. */
+  readonly certificate: readonly string[] | undefined;
+}
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface BoardConfig {
+  readonly file: string;
+  /** Directory of the history. */
+  readonly state: string;
+  readonly names: FileReference | undefined;
+  readonly link: Listener & {
+    readonly tls: { readonly cert: FileReference; readonly key: FileReference } & {
+      readonly ca: FileReference;
+    };
+    readonly users: readonly BoardUserConfig[];
+  };
+  readonly public: Listener & {
+    /** undefined: HTTP, for a reverse proxy on the same machine. */
+    readonly tls: { readonly cert: FileReference; readonly key: FileReference } | undefined;
+    /** All readers come from the one address of a reverse proxy, which has limits of its own. */
+    readonly proxy: boolean;
+  };
+  readonly history: {
+    /** ms. */
+    readonly raw: number;
+    readonly hours: number;
+    readonly days: number;
+    /** Events that programs can page through. */
+    readonly events: number;
+    /** Bytes on disk. */
+    readonly size: number;
+  };
+  /** Sensors that are shown at most. */
+  readonly sensors: number;
+  /** ms. */
+  readonly alarmAge: number;
+  readonly silence: number;
+}
+
+/**
+ * Reads and parses a board's configuration.
+ *
+ * @throws DocumentError with file:line:column, or an Error of the file system
+ */
+export function loadBoard(file: string, environment: NodeJS.ProcessEnv = process.env): BoardConfig {
+  return parseBoard(readText(file), file, environment);
+}
+
+/** Parses the text of a board's configuration; paths are relative to `file`. @throws DocumentError */
+export function parseBoard(
+  text: string,
+  file: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): BoardConfig {
+  const root = parseDocument(text, file);
+  const keys = root.record([
+    'schema',
+    'state',
+    'names',
+    'link',
+    'public',
+    'history',
+    'sensors',
+    'alarm_age',
+    'silence',
+  ]);
+  root.need(keys.schema, 'schema').choice(['tidegate-board/v1']);
+  const directory = dirname(resolve(file));
+  const path = (field: Field): FileReference => ({
+    field,
+    path: resolve(directory, field.text(4096)),
+  });
+  const secret = (field: Field): FileReference => ({
+    field,
+    path: secretPath(field, directory, environment),
+  });
+  const link = root.need(keys.link, 'link');
+  const own = link.record(['host', 'port', 'tls', 'users']);
+  const tls = link.need(own.tls, 'tls');
+  const files = tls.record(['cert', 'key', 'ca']);
+  const open = root.need(keys.public, 'public');
+  const page = open.record(['host', 'port', 'tls', 'proxy']);
+  const pageTls = page.tls?.record(['cert', 'key']);
+  const history = keys.history?.record(['raw', 'hours', 'days', 'events', 'size']);
+  const age = (field: Field | undefined, usual: number): number =>
+    field ? parseDuration(field, HOUR) : usual;
+  return {
+    file,
+    state: path(root.need(keys.state, 'state')).path,
+    names: keys.names && path(keys.names),
+    link: {
+      ...listener(own.host, own.port, 9598),
+      tls: {
+        cert: path(tls.need(files.cert, 'cert')),
+        key: secret(tls.need(files.key, 'key')),
+        ca: path(tls.need(files.ca, 'ca')),
+      },
+      users: parseUsers(link.need(own.users, 'users'), secret),
+    },
+    public: {
+      ...listener(page.host, page.port, pageTls ? 8443 : 8080),
+      tls: pageTls && {
+        cert: path(page.tls!.need(pageTls.cert, 'cert')),
+        key: secret(page.tls!.need(pageTls.key, 'key')),
+      },
+      proxy: page.proxy?.boolean() ?? false,
+    },
+    history: {
+      raw: age(history?.raw, 7 * DAY),
+      hours: age(history?.hours, 400 * DAY),
+      days: age(history?.days, 3660 * DAY),
+      events: history?.events?.integer(0, 1e9) ?? 1_000_000,
+      size: history?.size ? parseSize(history.size, 16 * 2 ** 20) : 2 ** 31,
+    },
+    sensors: keys.sensors?.integer(1, 20_000) ?? 2000,
+    alarmAge: keys.alarm_age ? parseDuration(keys.alarm_age, 1000) : HOUR,
+    silence: keys.silence ? parseDuration(keys.silence, 1000) : 150_000,
+  };
+}
+
+function listener(host: Field | undefined, port: Field | undefined, usual: number): Listener {
+  return {
+    host: host ? parseHost(host) : '127.0.0.1',
+    // 0: whichever is free; the log says which.
+    port: port?.integer(0, 65535) ?? usual,
+  };
+}
+
+function parseUsers(field: Field, secret: (field: Field) => FileReference): BoardUserConfig[] {
+  const entries = field.entries();
+  if (entries.length === 0) throw field.error(`${field.path} must not be empty`);
+  if (entries.length > MAX_USERS) throw field.error(`${field.path} has more than ${MAX_USERS}`);
+  return entries.map(([name, value]) => {
+    value.checkOwnName(name);
+    const keys = value.record(['may', 'password_file', 'certificate']);
+    const may = value.need(keys.may, 'may').choice(['send', 'read']);
+    const certificate = keys.certificate?.oneOrMore().map((each) => parseUser(each));
+    if (may === 'send' && !certificate) {
+      throw value.error(
+        `${value.path} may send, and needs 'certificate': the name that its client certificate is for`,
+      );
+    }
+    const password = secret(value.need(keys.password_file, 'password_file'));
+    return { name, may, password, certificate };
+  });
+}
+
+/** What a key and its certificate hold, PEM. */
+export interface KeyPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** The certificates of the link, PEM. @throws DocumentError that names the file, and the way out */
+export function readLinkTls({ link: { tls } }: BoardConfig): KeyPair & { readonly ca: string } {
+  const ca = readPublic(tls.ca);
+  return { ...readPair(tls, '--server'), ca };
+}
+
+/** The public's, if there are any. @throws DocumentError */
+export function readPublicTls({ public: { tls } }: BoardConfig): KeyPair | undefined {
+  return tls && readPair(tls, '--server');
+}
+
+/** The text of the names file. @throws DocumentError */
+export function readNames({ names }: BoardConfig): { text: string; path: string } | undefined {
+  return names && { text: readPublic(names), path: names.path };
+}
+
+/** The password of a user. @throws DocumentError */
+export function readPassword({ password: { field, path } }: BoardUserConfig): string {
+  const text = readSecret(openSecret(field, path));
+  if (!isPassword(text)) throw field.error(`${path} holds no password: one line of text`);
+  return text;
+}
+
+function readPair(
+  { cert, key }: { readonly cert: FileReference; readonly key: FileReference },
+  option: string,
+): KeyPair {
+  const texts = { cert: readPublic(cert), key: readSecret(openSecret(key.field, key.path)) };
+  let fits: boolean;
+  try {
+    fits = new X509Certificate(texts.cert).checkPrivateKey(createPrivateKey(texts.key));
+  } catch {
+    const way = `'tidegate pki issue NAME ${option}' makes both`;
+    throw cert.field.error(
+      `${cert.path} and ${key.path} must hold a certificate and a key: ${way}`,
+    );
+  }
+  if (!fits) throw key.field.error(`${key.path} is not the key of ${cert.path}`);
+  return texts;
+}
+
+function readPublic({ field, path }: FileReference): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw field.error(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
+  }
+}

@@ -1,0 +1,215 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { BEACON_CLASS, BEACON_TYPE, encodeBeacon } from '../../src/beacon/beacon.js';
+import { Core, type CoreOptions } from '../../src/board/core.js';
+import { parseBody } from '../../src/event/event.js';
+import { NO_NAMES, parseNames } from '../../src/sensor/names.js';
+
+const NOW = Date.UTC(2026, 10, 23, 12);
+const NODE = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:00:01:00:02';
+const STAMP = '2026-11-23T12:00:00Z';
+
+const coreOf = (options: Partial<CoreOptions> = {}): Core =>
+  new Core(
+    { names: NO_NAMES, sensors: 100, alarmAge: 3_600_000, silence: 60_000, ...options },
+    NOW,
+  );
+
+interface Said {
+  readonly vscpClass?: number;
+  readonly type?: number;
+  readonly time?: string;
+  readonly micro?: number;
+  readonly guid?: string;
+  readonly data: string;
+}
+
+const line = ({ vscpClass = 10, type = 6, time = STAMP, micro = 0, guid = NODE, data }: Said) =>
+  `96,${vscpClass},${type},0,${time},${micro},${guid},${data}`;
+
+const take = (core: Core, said: Said, now = NOW) => core.take(parseBody(line(said)), 'relay', now);
+
+function beacon(routine: number, more: { silence?: number; time?: number; boot?: string } = {}) {
+  const { silence = 0, time = NOW, boot = '0011223344556677' } = more;
+  const numbers = { in: 1, permitted: 1, denied: 0, malformed: 0, lost: 0 };
+  const [data] = encodeBeacon({
+    ...{ relay: 'harbour', boot, time, routine, urgent: 0, size: 3, root: new Uint8Array(32) },
+    ...{ keyId: '00112233', signature: new Uint8Array(64) },
+    sources: [{ number: 0, ...numbers, silence }],
+  });
+  return { vscpClass: BEACON_CLASS, type: BEACON_TYPE, data: [...data!].join(',') };
+}
+
+await t.test('a reading becomes a sensor with words for its tokens', (t) => {
+  const core = coreOf();
+  // 26.3 degrees Celsius: coding 4, unit 1, index 2.
+  const kept = take(core, { data: '0x8A,0x81,0x01,0x07', micro: 250_000 });
+  const id = '10.6.FFFFFFFFFFFFFFFEB827EB1000010002.2';
+  t.same(
+    kept?.reading,
+    { sensor: `${id}@celsius`, time: NOW, value: 26.3 },
+    'its second is not over yet',
+  );
+  t.match(core.sensors(), [
+    {
+      id,
+      name: 'Temperature, sensor 2',
+      place: 'Node 0001:0002',
+      unit: '°C',
+      quantity: 'Temperature',
+    },
+  ]);
+  t.match(core.sensor(id), { value: 26.3, decimals: 1, spark: [26.3], time: NOW });
+  // 300 K, the default unit of the specification, is shown as people have it.
+  take(core, {
+    data: '0x62,0x01,0x2C',
+    time: '2026-11-23T11:59:00Z',
+    guid: NODE.replace('02', '03'),
+  });
+  t.equal(core.sensors()[1]?.value.toFixed(2), '26.85');
+  t.equal(core.sensors()[1]?.time, NOW - 60_000);
+  t.end();
+});
+
+await t.test('Level I over Level II is of the node in its data', (t) => {
+  const core = coreOf();
+  const inside = Array.from({ length: 16 }, (_, i) => i).join(',');
+  take(core, { vscpClass: 522, data: `${inside},0x8A,0x81,0x01,0x07` });
+  t.match(core.sensors(), [{ id: '10.6.000102030405060708090A0B0C0D0E0F.2', value: 26.3 }]);
+  t.end();
+});
+
+await t.test('the counters add up, whatever comes', (t) => {
+  const said = fc.record({
+    vscpClass: fc.constantFrom(0, 1, 2, 10, 20, 60, 65, 522, 1029, 1040, 1060, 65535),
+    type: fc.integer({ min: 0, max: 70 }),
+    micro: fc.integer({ min: 0, max: 3 }),
+    data: fc.uint8Array({ minLength: 1, maxLength: 8 }).map((bytes) => [...bytes].join(',')),
+  });
+  fc.assert(
+    fc.property(fc.array(said, { maxLength: 60 }), (all) => {
+      const core = coreOf({ sensors: 5 });
+      for (const each of all) take(core, each);
+      const { events, readings, alarms, beacons, other, duplicates, unshown } = core.counters();
+      if (events !== all.length) throw new Error('an event was not counted');
+      if (events !== readings + alarms + beacons + other + duplicates) throw new Error('sums');
+      if (unshown > other || core.sensors().length > 5) throw new Error('too many are shown');
+      for (const { id, value, spark } of core.sensors()) {
+        if (!/^[0-9A-F.]+$/.test(id) || !Number.isFinite(value) || spark.length > 30) {
+          throw new Error(`${id} ${value}`);
+        }
+      }
+    }),
+  );
+  t.end();
+});
+
+await t.test('an event that comes again changes nothing, unless it has no time', (t) => {
+  const core = coreOf();
+  const said = { data: '0x8A,0x81,0x01,0x07' };
+  t.ok(take(core, said));
+  const { revision } = core;
+  t.notOk(take(core, said));
+  t.equal(core.revision, revision);
+  t.ok(take(core, { ...said, time: '' }));
+  t.ok(take(core, { ...said, time: '' }), 'two of them may be two');
+  t.match(core.counters(), { events: 4, readings: 3, duplicates: 1 });
+  t.end();
+});
+
+await t.test('an older reading does not replace a newer one; times of no sense are of now', (t) => {
+  const core = coreOf();
+  const at = (time: string, low: number) =>
+    take(core, { time, data: `0x68,${low}` })?.reading?.time;
+  t.equal(at('2026-11-23T11:59:30Z', 20), NOW - 30_000);
+  t.equal(at('2026-11-23T11:59:00Z', 10), NOW - 60_000);
+  t.equal(core.sensors()[0]?.value, 20);
+  t.equal(at('2026-11-23T13:00:00Z', 30), NOW, 'of the future');
+  t.equal(at('1970-01-02T00:00:00Z', 31), NOW, 'of a clock that was never set');
+  t.equal(core.sensors()[0]?.value, 31);
+  t.end();
+});
+
+await t.test('alarms stand until they are taken back, or too old', (t) => {
+  const core = coreOf();
+  const alarm = (type: number, data: string, now = NOW) =>
+    take(core, { vscpClass: 1, type, data, time: '' }, now);
+  alarm(2, '1,4,7');
+  alarm(2, '1,4,7', NOW + 1000);
+  alarm(1, '1,5,7', NOW + 2000);
+  t.match(core.alarms(), [
+    { level: 'warning', name: 'Warning', place: 'Zone 5', count: 1 },
+    { level: 'alarm', name: 'Alarm', place: 'Zone 4', count: 2, since: NOW, time: NOW + 1000 },
+  ]);
+  alarm(13, '1,4,255', NOW + 3000);
+  t.match(core.alarms(), [{ place: 'Zone 5' }]);
+  core.tick(NOW + 3_700_000, 0);
+  t.same(core.alarms(), []);
+  for (let zone = 0; zone < 60; zone++) alarm(2, `1,${zone},0`, NOW + zone);
+  t.equal(core.alarms().length, 50, 'bounded');
+  t.equal(core.alarms()[0]?.place, 'Zone 59');
+  t.end();
+});
+
+await t.test('a relay is live, silent, away; its beacons say what is missing', (t) => {
+  const core = coreOf();
+  t.match(core.relay(), { state: 'never', since: NOW });
+  core.link('relay', true, NOW);
+  t.match(core.relay(), { state: 'live' });
+  take(core, beacon(10), NOW);
+  t.match(core.relay(), { name: 'harbour', beacon: NOW, expected: 0, missing: 0, silent: [] });
+  take(core, { data: '0x68,1' }, NOW + 1000);
+  // Since the first beacon four records: three events, of which one came, and this one.
+  take(core, beacon(14, { silence: 90, time: NOW + 2000 }), NOW + 2000);
+  t.match(core.relay(), { expected: 3, missing: 2 });
+  t.same(core.relay().silent, [{ name: 'Source 1', since: NOW - 88_000 }]);
+  core.tick(NOW + 3000, 0);
+  t.equal(core.relay().state, 'live');
+  core.tick(NOW + 70_000, 0);
+  t.match(core.relay(), { state: 'silent', since: NOW + 2000 });
+  take(core, { data: '0x68,2' }, NOW + 80_000);
+  t.match(core.relay(), { state: 'live', since: NOW + 80_000 });
+  core.link('relay', false, NOW + 90_000);
+  core.tick(NOW + 900_000, 0);
+  t.match(core.relay(), { state: 'away', since: NOW + 90_000, missing: 2 });
+  t.end();
+});
+
+await t.test('of several relays the worst is shown', (t) => {
+  const core = coreOf();
+  core.link('a', true, NOW);
+  core.link('b', true, NOW);
+  core.link('b', false, NOW + 5);
+  t.match(core.relay(), { state: 'away', since: NOW + 5 });
+  core.link('b', true, NOW + 9);
+  t.equal(core.relay().state, 'live');
+  t.end();
+});
+
+await t.test('what a names file hides is kept, and not shown', (t) => {
+  const names = parseNames(
+    'schema: tidegate-names/v1\nsensors: [{ match: { class: 10, type: 6 }, hide: true }]',
+    'board.yaml',
+  );
+  const core = coreOf({ names });
+  const kept = take(core, { data: '0x8A,0x81,0x01,0x07' });
+  t.ok(kept);
+  t.equal(kept?.reading, undefined);
+  take(core, { type: 35, data: '0x60,50' });
+  t.match(core.sensors(), [{ quantity: 'Humidity', unit: '%', value: 50 }]);
+  t.end();
+});
+
+await t.test('after a restart it shows what it knew', (t) => {
+  const core = coreOf();
+  const id = '10.6.FFFFFFFFFFFFFFFEB827EB1000010002.2';
+  const readings = [1, 2, 3].map((n) => ({ sensor: id, time: NOW - 60_000 * (4 - n), value: n }));
+  core.recall(`${id}@celsius`, readings);
+  core.recall(`${id}@kelvin`, [{ sensor: id, time: NOW, value: 300 }]);
+  for (const key of ['', '@', 'x', `${id}.1@celsius`, '10.6.0.0@celsius'])
+    core.recall(key, readings);
+  t.equal(core.sensors().length, 1);
+  t.match(core.sensor(id), { value: 3, spark: [1, 2, 3], time: NOW - 60_000 });
+  t.equal(core.counters().events, 0);
+  t.end();
+});
