@@ -87,14 +87,21 @@ const BROKEN_EVERY = 400;
 export class EventSource {
   readonly #random: () => number;
   readonly #start: bigint;
+  /** Between two events, beyond a microsecond, at most, ns. */
+  readonly #gap: number;
   #elapsed = 0n;
   #alarm = FIRST_ALARM;
   #made = 0;
 
-  /** @param start time of the first event, Unix ns */
-  constructor(seed: number, start: bigint) {
+  /**
+   * @param start time of the first event, Unix ns
+   * @param rate events in a second of the plant's time
+   */
+  constructor(seed: number, start: bigint, rate: number) {
     this.#random = seededRandom(seed);
     this.#start = start;
+    // No two within a microsecond: a datetime cannot tell them apart.
+    this.#gap = 2e9 / rate - 2000;
   }
 
   #choose(pick: number): Kind {
@@ -109,7 +116,7 @@ export class EventSource {
   /** The next line, without its ending; no two carry the same time. */
   next(): string {
     const random = this.#random;
-    this.#elapsed += BigInt(1000 + Math.floor(random() * 4e6));
+    this.#elapsed += BigInt(1000 + Math.floor(random() * this.#gap));
     const kind = this.#choose(random() * TOTAL);
     const subnet = SUBNETS[random() < 0.5 ? 0 : 1];
     const node = 1 + Math.floor(random() * NODES);

@@ -128,7 +128,7 @@ function look(): Picture {
   };
 }
 
-const source = new EventSource(options.seed, BigInt(start) * 1_000_000n);
+const source = new EventSource(options.seed, BigInt(Date.now()) * 1_000_000n, options.rate);
 const begun = performance.now();
 const elapsed = (): number => (performance.now() - begun) / 1000;
 while (!interrupt.signal.aborted && !relay.ended.aborted && elapsed() < options.seconds) {

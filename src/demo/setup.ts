@@ -82,6 +82,7 @@ link:
     tidegate: { may: send, password_file: board.password, certificate: relay }
 public: { host: 127.0.0.1, port: 0 }
 silence: 30s
+alarm_age: 5m
 `;
 
 const node = (n: number): string => `'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:00:01:00:${hex(n)}'`;
