@@ -198,11 +198,17 @@ export class Ledger {
     this.recorded = this.counters.map((vector) => vector.slice());
     this.recordedOutcomes = this.outcomes.map((vector) => vector.slice());
     places.forEach(({ channel }, i) => takeBack(this.outcomes[channel]!, mended[i]!.missing));
-    this.lastTime = Math.max(0, ...found.map((each) => each.newest?.mark?.time ?? 0));
+    this.lastTime = Math.max(
+      0,
+      mark?.time ?? 0,
+      ...found.map((each) => each.newest?.mark?.time ?? 0),
+    );
     const now = Date.now();
     this.#time = this.lastTime - now < MAX_BEHIND ? this.lastTime : 0;
     if (account !== reserved) this.#reserve.clear();
     this.#write(now, this.#journals);
+    // Before the log has a start leaf: batch numbers would go back behind it.
+    for (const journal of this.#journals) journal.syncStart();
   }
 
   /**

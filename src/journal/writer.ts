@@ -109,6 +109,10 @@ export class JournalWriter {
   #pending = 0;
   /** The last mark commits records, and no batch has come since that would have made it durable. */
   #unsynced = false;
+  /** What was rolled back may still be on the disk. */
+  #stale = false;
+  /** Why the last mark could not be made durable. */
+  #refused: Error | undefined;
   /** Bytes of a mark. */
   #marked: number;
   /** Up to here the segment has taken its room of the disk. */
@@ -239,6 +243,7 @@ export class JournalWriter {
   /** The first half of it. @throws Error of the file system, as flush does */
   writeOut(): void {
     const { segmentBytes } = this.#options;
+    this.#forgetStale();
     this.#restoreMark();
     // A batch that would outgrow a segment's room begins the next one, whose room may be there.
     const full = this.#records > 0 && this.#committed + this.#filled + this.#marked > segmentBytes;
@@ -255,9 +260,24 @@ export class JournalWriter {
     }
   }
 
+  /**
+   * What was rolled back is gone from the disk before the next batch has a leaf in the audit log: after
+   * a power cut those records, of the same sequences, would be taken for it.
+   */
+  #forgetStale(): void {
+    if (!this.#stale || this.#fd < 0) return;
+    ftruncateSync(this.#fd, this.#committed);
+    fdatasyncSync(this.#fd);
+    this.#room = this.#committed;
+    this.#stale = false;
+  }
+
   /** The second half. @throws Error of the file system, as flush does */
   sync(): void {
     if (this.#flushed === 0) return;
+    const refused = this.#refused;
+    this.#refused = undefined;
+    if (refused) throw refused;
     try {
       fdatasyncSync(this.#fd);
     } catch (error) {
@@ -314,7 +334,8 @@ export class JournalWriter {
     this.#torn = false;
     if (idle) this.#mark.copy(this.#before, 0, 0, length);
     this.#idleMark = idle ? at : -1;
-    this.#unsynced = !idle;
+    // One that is written over says nothing of whether the one before it is durable.
+    if (!idle) this.#unsynced = true;
     this.#records += this.#pending;
     this.#committed = at + length;
     this.#filled = this.#flushed = this.#pending = 0;
@@ -331,6 +352,7 @@ export class JournalWriter {
     // The room of a journal that has taken nothing stays.
     if (!touched) return count;
     this.#room = this.#committed;
+    this.#stale = true;
     ftruncateSync(this.#fd, this.#committed);
     return count;
   }
@@ -353,7 +375,15 @@ export class JournalWriter {
   syncMark(): void {
     if (this.#fd < 0 || !this.#unsynced) return;
     this.#unsynced = false;
-    fdatasync(this.#fd, () => undefined);
+    fdatasync(this.#fd, (error) => {
+      // The kernel says it once, and the batch that shares the file must hear of it.
+      if (error) this.#refused = error;
+    });
+  }
+
+  /** Makes the marks of a start durable. @throws Error of the file system */
+  syncStart(): void {
+    if (this.#fd >= 0) fdatasyncSync(this.#fd);
   }
 
   /**

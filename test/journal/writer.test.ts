@@ -1,4 +1,4 @@
-import {
+import fs, {
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -7,12 +7,14 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import t from 'tap';
 import { DATA, MAX_BODY } from '../../src/event/layout.js';
 import { BATCH_BYTES, EVENT_OVERHEAD, parseHeader } from '../../src/journal/format.js';
 import { JournalReader } from '../../src/journal/reader.js';
 import { JournalWriter } from '../../src/journal/writer.js';
+import { Recorder } from './crash.js';
 import { mountSmallDisk } from './small-disk.js';
 import {
   append,
@@ -426,4 +428,57 @@ await t.test('a segment of marks alone that ends is followed by another, not ove
   again.close();
   reader.close();
   t.end();
+});
+
+await t.test('what was rolled back is gone from the disk before more is written', (t) => {
+  const root = t.testdir();
+  const recorder = new Recorder(root);
+  const writer = openWriter(root);
+  write(writer, [entries[1]!]);
+  append(writer, [entries[2]!, entries[3]!]);
+  writer.flush();
+  t.equal(writer.rollback(), 2);
+  const from = recorder.ops.length;
+  append(writer, [entries[4]!]);
+  writer.writeOut();
+  recorder.stop();
+  t.same(
+    recorder.ops.slice(from).map(({ kind }) => kind),
+    ['truncate', 'sync', 'write'],
+  );
+  writer.sync();
+  writer.commit(9, 0, COUNTERS);
+  writer.close();
+  t.end();
+});
+
+await t.test('a mark is made durable, whatever marks are written over behind it', async (t) => {
+  const writer = openWriter(t.testdir());
+  write(writer, [entries[1]!]);
+  for (let batch = 2; batch < 5; batch++) {
+    writer.flush();
+    writer.commit(batch, 0, COUNTERS);
+  }
+  let synced = 0;
+  const real = fs.fdatasync;
+  t.teardown(() => {
+    fs.fdatasync = real;
+    syncBuiltinESMExports();
+    writer.close();
+  });
+  const failing = (_: number, done: (error: Error | null) => void): void => {
+    synced++;
+    setImmediate(done, new Error('EIO'));
+  };
+  fs.fdatasync = failing as typeof fs.fdatasync;
+  syncBuiltinESMExports();
+  writer.syncMark();
+  writer.syncMark();
+  t.equal(synced, 1);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  append(writer, [entries[2]!]);
+  t.throws(() => writer.flush(), { message: 'EIO' }, 'and if it cannot be, the next batch is told');
+  writer.rollback();
+  append(writer, [entries[2]!]);
+  writer.flush();
 });
