@@ -27,6 +27,8 @@ const SOURCE_BYTES = 5 * 8 + 4;
 /** VSCP specification, "Level II specifics". */
 const MAX_DATA = 512;
 export const MAX_NAME = 63;
+/** ms since 1970 (ECMA-262, "Time Values"). */
+const MAX_TIME = 8.64e15;
 
 export interface BeaconSource {
   readonly number: number;
@@ -126,8 +128,19 @@ export function decodeBeacon(data: Uint8Array): BeaconPart | undefined {
     lost: from.u64(),
     silence: from.u32(),
   }));
+  // Whoever believes a number that no relay can have believes nothing after it.
+  const numbers = [fixed.routine, fixed.urgent, fixed.size, ...sources.flatMap(countsOf)];
+  if (fixed.time > MAX_TIME || !numbers.every(Number.isSafeInteger)) return undefined;
   return { ...fixed, sources, part, parts };
 }
+
+const countsOf = (source: BeaconSource): number[] => [
+  source.in,
+  source.permitted,
+  source.denied,
+  source.malformed,
+  source.lost,
+];
 
 class Writer {
   readonly whole: Uint8Array;

@@ -51,7 +51,7 @@ export class BeaconWatch {
     if (before && beacon.routine <= before.beacon.routine) return undefined;
     if (before) {
       this.#expected += beacon.routine - before.beacon.routine - before.parts;
-      this.#expected += beacon.urgent - before.beacon.urgent;
+      this.#expected += Math.max(0, beacon.urgent - before.beacon.urgent);
     }
     this.#before = whole;
     const [expected, received] = [this.#expected, this.#received];

@@ -74,7 +74,6 @@ export class Alarms {
       return;
     }
     const [naming] = namingOf(this.#names, origin);
-    if (naming?.hide === true || (!naming && !this.#names.showOthers)) return;
     const zone = this.#names.zones.find(({ id }) => id === naming?.zone);
     const level: AlarmLevel = type === WARNING ? 'warning' : 'alarm';
     const numbered = where.zone >= 0 ? `Zone ${where.zone}` : '';

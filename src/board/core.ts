@@ -2,7 +2,6 @@
 import { BEACON_CLASS, BEACON_TYPE, decodeBeacon } from '../beacon/beacon.js';
 import { CLASS, DATA, readU16, SIZE, TYPE } from '../event/layout.js';
 import { formatEvent } from '../event/event.js';
-import { secondsOf } from '../event/time.js';
 import type { Unit } from '../policy/units.js';
 import { namingOf, type Names } from '../sensor/names.js';
 import { Origin, shownUnit, shownValue, timeOf } from '../sensor/reading.js';
@@ -18,6 +17,7 @@ import type {
 } from '../sensor/view.js';
 import { quantityOf, symbolOf } from '../sensor/words.js';
 import { Alarms } from './alarms.js';
+import { Arrived } from './arrived.js';
 import { Relays } from './relays.js';
 
 export interface CoreOptions {
@@ -40,10 +40,8 @@ export interface Kept {
 /** Points of a sensor's small line, one in so many ms. */
 const SPARK = 30;
 const SPARK_EVERY = 10_000;
-/** Identities of events that are remembered, to tell those that a relay sends again; twice. */
-const REMEMBERED = 32_768;
-/** Sensors that are known and not shown, so that they are looked up once. */
-const MAX_UNSHOWN = 65_536;
+/** Sensors of which it is remembered whether they are hidden, so that they are looked up once. */
+const MAX_LOOKED_UP = 65_536;
 const MAX_DECIMALS = 3;
 
 /** What is shown of a sensor, changed in place: ten thousand events a second make no garbage of it. */
@@ -126,12 +124,12 @@ export class Core implements BoardView {
   readonly #origin = new Origin();
   readonly #sensors = new Map<string, Shown>();
   #sorted: readonly Shown[] | undefined;
-  readonly #hidden = new Set<string>();
+  readonly #hidden = new Map<string, boolean>();
   readonly #alarms: Alarms;
   readonly #relays: Relays;
   #revision = 1;
-  #seen = new Set<string>();
-  #seenBefore = new Set<string>();
+  /** By relay. */
+  readonly #arrived = new Map<string, Arrived>();
   readonly #counters = {
     events: 0,
     readings: 0,
@@ -188,6 +186,7 @@ export class Core implements BoardView {
 
   /** A relay is connected, or not any more. */
   link(name: string, connected: boolean, now: number): void {
+    if (connected) this.#arrivedFrom(name).connected();
     if (this.#relays.link(name, connected, now)) this.#revision++;
   }
 
@@ -213,9 +212,11 @@ export class Core implements BoardView {
     const [id = '', unit = ''] = key.split('@');
     const origin = this.#origin;
     if (!origin.assume(id, unit)) return;
-    const shown = this.#find(origin);
-    if (!shown || (shown.shown?.name ?? '') !== unit) return;
-    for (const { time, value } of readings) shown.take(time, value);
+    if (this.#isHidden(origin) || readings.length === 0) return;
+    const shown = new Shown(origin, this.#options.names);
+    if ((shown.shown?.name ?? '') !== unit || !this.#admit(shown)) return;
+    // Of a clock that was ahead: what comes now is newer.
+    for (const { time, value } of readings) shown.take(Math.min(time, this.started), value);
   }
 
   /**
@@ -236,13 +237,17 @@ export class Core implements BoardView {
       }
     }
     const event = formatEvent(body);
-    if (this.#cameBefore(body, event)) {
+    if (this.#arrivedFrom(relay).again(event)) {
       counters.duplicates++;
       return undefined;
     }
     this.#relays.take(relay);
     const origin = this.#origin;
     origin.read(body);
+    if (this.#isHidden(origin)) {
+      counters.other++;
+      return undefined;
+    }
     const time = timeOf(body, 0, now);
     if (this.#alarms.take(origin, time)) {
       counters.alarms++;
@@ -257,43 +262,40 @@ export class Core implements BoardView {
 
   #read(origin: Origin, time: number): Reading | undefined {
     if (Number.isNaN(origin.value)) return undefined;
-    const shown = this.#find(origin);
-    if (!shown) return undefined;
+    const known = this.#sensors.get(origin.id);
+    const shown = known ?? new Shown(origin, this.#options.names);
     const value = shownValue(origin, shown.shown);
-    if (Number.isNaN(value)) return undefined;
+    if (Number.isNaN(value) || (!known && !this.#admit(shown))) return undefined;
     if (shown.take(time, value)) shown.revision = ++this.#revision;
     return { sensor: this.keyOf(shown.id), time, value };
   }
 
-  #find(origin: Origin): Shown | undefined {
-    const { id } = origin;
-    const known = this.#sensors.get(id);
-    if (known) return known;
-    if (this.#hidden.has(id)) return undefined;
-    const { names, sensors } = this.#options;
-    const [naming] = namingOf(names, origin);
-    const hidden = naming ? naming.hide : !names.showOthers;
-    if (hidden) {
-      if (this.#hidden.size < MAX_UNSHOWN) this.#hidden.add(id);
-      return undefined;
-    }
-    if (this.#sensors.size >= sensors) {
+  #admit(shown: Shown): boolean {
+    if (this.#sensors.size >= this.#options.sensors) {
       this.#counters.unshown++;
-      return undefined;
+      return false;
     }
-    const shown = new Shown(origin, names);
-    this.#sensors.set(id, shown);
+    this.#sensors.set(shown.id, shown);
     this.#sorted = undefined;
-    return shown;
+    return true;
   }
 
-  /** What has no time of its own may be the same twice, and be two events. */
-  #cameBefore(body: Uint8Array, event: string): boolean {
-    if (Number.isNaN(secondsOf(body, 0))) return false;
-    if (this.#seen.has(event) || this.#seenBefore.has(event)) return true;
-    if (this.#seen.size >= REMEMBERED) [this.#seenBefore, this.#seen] = [this.#seen, new Set()];
-    this.#seen.add(event);
-    return false;
+  #arrivedFrom(relay: string): Arrived {
+    let arrived = this.#arrived.get(relay);
+    if (!arrived) this.#arrived.set(relay, (arrived = new Arrived()));
+    return arrived;
+  }
+
+  /** Whether the names file keeps it from the public, as a sensor and as an event. */
+  #isHidden(origin: Origin): boolean {
+    const { id } = origin;
+    const known = this.#hidden.get(id);
+    if (known !== undefined) return known;
+    const { names } = this.#options;
+    const [naming] = namingOf(names, origin);
+    const hidden = naming ? naming.hide : !names.showOthers;
+    if (this.#hidden.size < MAX_LOOKED_UP) this.#hidden.set(id, hidden);
+    return hidden;
   }
 }
 

@@ -56,7 +56,11 @@ async function serve(config: BoardConfig): Promise<void> {
       else log.error({ event: 'history', reason: why }, 'the history takes nothing');
     },
   );
-  for (const { sensor, readings } of await history.recent()) core.recall(sensor, readings);
+  const recent = history.recent().catch((error: unknown) => {
+    log.error({ event: 'history', reason: (error as Error).message }, 'what it knew is not shown');
+    return [];
+  });
+  for (const { sensor, readings } of await recent) core.recall(sensor, readings);
 
   const refusals = new Refusals(log);
   const link = await LinkServer.start(
@@ -113,6 +117,6 @@ try {
   await serve(loadBoard(values.config ?? 'board-server.yaml'));
 } catch (error) {
   if (error instanceof DocumentError) log.fatal({ event: 'failure' }, error.message);
-  else log.fatal({ event: 'failure', err: error }, (error as Error).message);
+  else log.fatal({ event: 'failure' }, (error as Error).message);
   process.exit(1);
 }

@@ -7,6 +7,10 @@ import type { LinkState, RelayView, SilentSource } from '../sensor/view.js';
 const SOURCE_SILENCE = 60;
 /** A clock that differs by more than this, ms, says nothing of silence. */
 const MAX_SKEW = 3_600_000;
+/** Silent sources that are named, of each relay. */
+const MAX_SILENT = 64;
+/** One that was never heard is silent since then: 2000-01-01. */
+const EARLIEST = Date.UTC(2000, 0, 1);
 /** Relays that are watched: users of the configuration. */
 const MAX_RELAYS = 64;
 
@@ -121,5 +125,9 @@ function silentOf({ time, sources }: Beacon, now: number): SilentSource[] {
   const at = Math.abs(now - time) < MAX_SKEW ? time : now;
   return sources
     .filter(({ silence }) => silence >= SOURCE_SILENCE)
-    .map(({ number, silence }) => ({ name: `Source ${number + 1}`, since: at - silence * 1000 }));
+    .slice(0, MAX_SILENT)
+    .map(({ number, silence }) => ({
+      name: `Source ${number + 1}`,
+      since: Math.max(EARLIEST, at - silence * 1000),
+    }));
 }

@@ -178,6 +178,11 @@ export interface KeyPair {
 /** The certificates of the link, PEM. @throws DocumentError that names the file, and the way out */
 export function readLinkTls({ link: { tls } }: BoardConfig): KeyPair & { readonly ca: string } {
   const ca = readPublic(tls.ca);
+  try {
+    if (!new X509Certificate(ca).ca) throw new Error('no authority');
+  } catch {
+    throw tls.ca.field.error(`${tls.ca.path} holds no certificate of an authority in PEM`);
+  }
   return { ...readPair(tls, '--server'), ca };
 }
 

@@ -11,7 +11,7 @@ const beacon = fc
   .record({
     relay: fc.stringMatching(/^[a-z0-9.\u00e9/-]{1,31}$/),
     boot: hex(8),
-    time: count,
+    time: fc.maxSafeNat().map((n) => n % 8.64e15),
     routine: count,
     urgent: count,
     size: count,

@@ -104,16 +104,32 @@ await t.test('the counters add up, whatever comes', (t) => {
   t.end();
 });
 
-await t.test('an event that comes again changes nothing, unless it has no time', (t) => {
+await t.test('what a relay sends again on a new connection changes nothing', (t) => {
   const core = coreOf();
   const said = { data: '0x8A,0x81,0x01,0x07' };
+  core.link('relay', true, NOW);
   t.ok(take(core, said));
+  t.ok(take(core, said), 'two that are equal are two');
+  core.link('relay', false, NOW);
+  core.link('relay', true, NOW);
   const { revision } = core;
   t.notOk(take(core, said));
   t.equal(core.revision, revision);
-  t.ok(take(core, { ...said, time: '' }));
-  t.ok(take(core, { ...said, time: '' }), 'two of them may be two');
+  t.ok(take(core, said), 'it comes again once');
   t.match(core.counters(), { events: 4, readings: 3, duplicates: 1 });
+  t.end();
+});
+
+await t.test('a value that cannot be shown makes no sensor', (t) => {
+  const core = coreOf({ sensors: 1 });
+  // -1e308 kelvin, as a float64.
+  t.equal(
+    take(core, { vscpClass: 60, data: '0xFF,0xE1,0xCC,0xF3,0x85,0xEB,0xC8,0xA0' })?.reading,
+    undefined,
+  );
+  t.same(core.sensors(), []);
+  take(core, { data: '0x8A,0x81,0x01,0x07' });
+  t.equal(core.sensors().length, 1);
   t.end();
 });
 
@@ -156,6 +172,10 @@ await t.test('a relay is live, silent, away; its beacons say what is missing', (
   t.match(core.relay(), { state: 'never', since: NOW });
   core.link('relay', true, NOW);
   t.match(core.relay(), { state: 'live' });
+  const huge = beacon(10).data.replace(/^((?:\d+,){27})\d+/, '$1255');
+  t.not(huge, beacon(10).data);
+  take(core, { ...beacon(10), data: huge }, NOW);
+  t.equal(core.relay().beacon, 0, 'a number that no relay can have');
   take(core, beacon(10), NOW);
   t.match(core.relay(), { name: 'harbour', beacon: NOW, expected: 0, missing: 0, silent: [] });
   take(core, { data: '0x68,1' }, NOW + 1000);
@@ -186,15 +206,14 @@ await t.test('of several relays the worst is shown', (t) => {
   t.end();
 });
 
-await t.test('what a names file hides is kept, and not shown', (t) => {
+await t.test('what a names file hides is neither shown nor kept', (t) => {
   const names = parseNames(
     'schema: tidegate-names/v1\nsensors: [{ match: { class: 10, type: 6 }, hide: true }]',
     'board.yaml',
   );
   const core = coreOf({ names });
-  const kept = take(core, { data: '0x8A,0x81,0x01,0x07' });
-  t.ok(kept);
-  t.equal(kept?.reading, undefined);
+  t.equal(take(core, { data: '0x8A,0x81,0x01,0x07' }), undefined, 'nor among the events');
+  t.match(core.counters(), { events: 1, other: 1 });
   take(core, { type: 35, data: '0x60,50' });
   t.match(core.sensors(), [{ quantity: 'Humidity', unit: '%', value: 50 }]);
   t.end();

@@ -30,6 +30,8 @@ const TABLE = {
    */
   streamBytes: [8 * 1024 ** 2, 1024, 1024 ** 3],
   streamsBytes: [64 * 1024 ** 2, 1024, 4 * 1024 ** 3],
+  /** What may wait for readers of all answers that are no streams, bytes. */
+  answersBytes: [128 * 1024 ** 2, 1024, 4 * 1024 ** 3],
   signOfLife: [15_000, 100, 600_000],
   /** What a client of a stream waits before it comes back. */
   retry: [3000, 0, 600_000],

@@ -145,10 +145,26 @@ export class PublicServer {
       this.#counters.cutAnswers++;
       res.destroy();
     }
+    this.#cutWaiting();
     // The view may throw: that must not end the board.
     this.#routes.streams.look().catch(() => {
       this.#counters.failed++;
     });
+  }
+
+  /** Answers that nobody takes off must not fill the memory, however many ask for them. */
+  #cutWaiting(): void {
+    let waiting = 0;
+    for (const res of this.#open.keys()) waiting += res.writableLength;
+    if (waiting <= this.#limits.answersBytes) return;
+    const largest = [...this.#open.keys()].sort((a, b) => b.writableLength - a.writableLength);
+    for (const res of largest) {
+      if (waiting <= this.#limits.answersBytes / 2) return;
+      waiting -= res.writableLength;
+      this.#open.delete(res);
+      this.#counters.cutAnswers++;
+      res.destroy();
+    }
   }
 
   #attach(): void {
