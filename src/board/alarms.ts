@@ -28,6 +28,7 @@ export class Alarms {
   readonly #raised = new Map<string, Raised>();
   #list: readonly Alarm[] | undefined;
   #last = 0;
+  #changed = false;
 
   /** @param age ms */
   constructor(names: Names, age: number) {
@@ -43,6 +44,29 @@ export class Alarms {
     return this.#list;
   }
 
+  /** What stands, for a board that starts; undefined: as it was when it was asked last. */
+  save(): string | undefined {
+    if (!this.#changed) return undefined;
+    this.#changed = false;
+    return JSON.stringify([...this.#raised]);
+  }
+
+  /** Takes over what `save` has given; anything else is passed over. */
+  restore(text: string): void {
+    let entries: unknown;
+    try {
+      entries = JSON.parse(text);
+    } catch {
+      return;
+    }
+    for (const entry of Array.isArray(entries) ? entries.slice(0, MOST) : []) {
+      if (!isEntry(entry)) continue;
+      const [key, raised] = entry;
+      this.#raised.set(key, { ...raised, alarm: { ...raised.alarm, id: ++this.#last } });
+    }
+    this.#list = undefined;
+  }
+
   /** @returns whether the event is one that raises or takes back an alarm */
   take(origin: Origin, time: number): boolean {
     const { vscpClass, type, guid, zone, subzone } = origin;
@@ -51,6 +75,7 @@ export class Alarms {
     else if (CLEARING.has(type)) this.#clear({ guid, zone, subzone });
     else return false;
     this.#list = undefined;
+    this.#changed = true;
     return true;
   }
 
@@ -61,6 +86,7 @@ export class Alarms {
       if (now - alarm.time > this.#age) gone = this.#raised.delete(key);
     }
     if (gone) this.#list = undefined;
+    this.#changed ||= gone;
     return gone;
   }
 
@@ -106,4 +132,17 @@ export class Alarms {
       if (alarm.id === oldest?.id) this.#raised.delete(key);
     }
   }
+}
+
+function isEntry(entry: unknown): entry is [string, Raised] {
+  if (!Array.isArray(entry) || typeof entry[0] !== 'string') return false;
+  const raised = entry[1] as Partial<Raised> | null | undefined;
+  const alarm = raised?.alarm as Partial<Alarm> | undefined;
+  const numbers = [raised?.zone, raised?.subzone, alarm?.since, alarm?.time, alarm?.count];
+  const texts = [raised?.guid, alarm?.name, alarm?.place, alarm?.zone];
+  return (
+    numbers.every((each) => Number.isSafeInteger(each)) &&
+    texts.every((each) => typeof each === 'string') &&
+    (alarm?.level === 'alarm' || alarm?.level === 'warning')
+  );
 }

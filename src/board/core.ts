@@ -202,6 +202,17 @@ export class Core implements BoardView {
     if (silent || gone) this.#revision++;
   }
 
+  /** The alarms that stand, as text, if they have changed since this was asked last. */
+  saveAlarms(): string | undefined {
+    return this.#alarms.save();
+  }
+
+  /** Those of before this board began. @param text of saveAlarms() */
+  restoreAlarms(text: string, now: number): void {
+    this.#alarms.restore(text);
+    this.#alarms.expire(now);
+  }
+
   /** What a sensor is kept as: a series has one unit, whatever the names file will say. */
   keyOf(id: string): string {
     return `${id}@${this.#sensors.get(id)?.shown?.name ?? ''}`;

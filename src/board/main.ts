@@ -20,6 +20,7 @@ import {
 import { DocumentError } from '../document/document.js';
 import { NO_NAMES, parseNames } from '../sensor/names.js';
 import { openLog } from '../wire/log.js';
+import { readAlarms, writeAlarms } from './alarm-file.js';
 import { Core } from './core.js';
 import { KeptHistory } from './kept.js';
 import { History } from './history/history.js';
@@ -62,6 +63,19 @@ async function serve(config: BoardConfig): Promise<void> {
   });
   for (const { sensor, readings } of await recent) core.recall(sensor, readings);
 
+  const alarmFile = join(config.state, 'alarms.json');
+  core.restoreAlarms(readAlarms(alarmFile), Date.now());
+  let unsaved: string | undefined;
+  const saveAlarms = (): void => {
+    unsaved = core.saveAlarms() ?? unsaved;
+    if (unsaved === undefined) return;
+    try {
+      writeAlarms(alarmFile, unsaved);
+      unsaved = undefined;
+    } catch {
+      // The next second tries again; of a full disk the history tells.
+    }
+  };
   const refusals = new Refusals(log);
   const link = await LinkServer.start(
     { ...config.link, users, tls: readLinkTls(config) },
@@ -89,6 +103,7 @@ async function serve(config: BoardConfig): Promise<void> {
   const ticking = setInterval(() => {
     core.tick(Date.now(), link.counters.malformed);
     refusals.tick(performance.now());
+    saveAlarms();
   }, TICK);
   const open = config.public.tls;
   const files = [config.link.tls.cert, config.link.tls.key, config.link.tls.ca];
@@ -105,6 +120,7 @@ async function serve(config: BoardConfig): Promise<void> {
     clearInterval(ticking);
     watched.close();
     await Promise.all([link.close(), pages.close()]);
+    saveAlarms();
     await history.close();
     log.info({ event: 'stopped' }, 'stopped');
     process.exit(0);

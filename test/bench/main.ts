@@ -8,6 +8,7 @@ import { runBoard } from './board.js';
 import { Child } from './child.js';
 import { runEngine } from './engine.js';
 import { runGate } from './gate.js';
+import { runHistory } from './history.js';
 import { makeLines, PERMITTED_SHARE } from './lines.js';
 import { enterNamespace } from './namespace.js';
 import { SCRATCH } from './place.js';
@@ -188,3 +189,4 @@ console.log(
     `(p50/p99); ${(board.cpu * 100).toFixed(0)} % of a core, ${(board.half / 2 ** 20).toFixed(0)} MiB ` +
     `halfway, ${(board.memory / 2 ** 20).toFixed(0)} MiB at most`,
 );
+await runHistory(Number(process.env['BENCH_ROWS'] ?? 10 * MILLION));

@@ -167,6 +167,35 @@ await t.test('alarms stand until they are taken back, or too old', (t) => {
   t.end();
 });
 
+await t.test('a board that starts has the alarms that stood', (t) => {
+  const core = coreOf();
+  t.equal(core.saveAlarms(), undefined);
+  take(core, { vscpClass: 1, type: 2, data: '1,4,7' });
+  const text = core.saveAlarms()!;
+  t.equal(core.saveAlarms(), undefined, 'once');
+  const again = coreOf();
+  again.restoreAlarms(text, NOW);
+  t.same(again.alarms(), core.alarms());
+  take(again, { vscpClass: 1, type: 13, data: '1,4,7' });
+  t.same(again.alarms(), []);
+  const late = coreOf();
+  late.restoreAlarms(text, NOW + 4_000_000);
+  t.same(late.alarms(), [], 'too old');
+  for (const bad of [
+    '',
+    'x',
+    '{}',
+    '[1,[2,3],["k",null]]',
+    text.replace('"alarm"', '"x"'),
+    text.slice(9),
+  ]) {
+    const other = coreOf();
+    other.restoreAlarms(bad, NOW);
+    t.same(other.alarms(), [], bad.slice(0, 20));
+  }
+  t.end();
+});
+
 await t.test('a relay is live, silent, away; its beacons say what is missing', (t) => {
   const core = coreOf();
   t.match(core.relay(), { state: 'never', since: NOW });

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { FakeLower } from '../fake/lower.js';
 import { startBoard } from './board.js';
@@ -37,7 +39,7 @@ await t.test('what a plant says is on the page, and outlives the board', async (
     beacon: '1s',
   });
   await lower.untilLoop();
-  lower.send(readings(300));
+  lower.send(`${readings(300)}\r\n0,1,2,3,,0,${GUID},0,3,4`);
   const counted = async (): Promise<Status> => board.json<Status>('/api/v1/status');
   let status = await counted();
   await board.until(async () => {
@@ -50,7 +52,9 @@ await t.test('what a plant says is on the page, and outlives the board', async (
   const html = await (await fetch(`${board.address}/`)).text();
   t.match(html, 'Temperature, sensor 2');
   const kept = async (): Promise<Page> => board.json<Page>('/api/v1/events?since=0&limit=1000');
-  await board.until(async () => (await kept()).events.length === 300, 'they are kept');
+  await board.until(async () => (await kept()).events.length === 301, 'they are kept');
+  const alarms = join(board.directory, 'state', 'alarms.json');
+  await board.until(() => Promise.resolve(existsSync(alarms)), 'so is the alarm');
 
   // Killed while more come: the relay holds them, and goes on where it was answered last.
   lower.send(readings(20));
@@ -58,6 +62,7 @@ await t.test('what a plant says is on the page, and outlives the board', async (
   const again = await startBoard(t, { directory: board.directory, linkPort: board.linkPort });
   const known = await again.json<Sensors>('/api/v1/sensors');
   t.equal(known.sensors[0]?.id, SENSOR, 'it shows what it knew');
+  t.match(await again.json('/api/v1/alarms'), { alarms: [{ name: 'Alarm', place: 'Zone 3' }] });
   lower.send(`96,10,6,3,${new Date().toISOString().slice(0, 19)}Z,7,${GUID},0x8A,0x81,0x03,0xE7`);
   await again.until(async () => {
     const { sensors: now } = await again.json<Sensors>('/api/v1/sensors');
@@ -67,7 +72,7 @@ await t.test('what a plant says is on the page, and outlives the board', async (
   t.equal(link.state, 'live');
   const keptAgain = async (): Promise<Page> =>
     again.json<Page>('/api/v1/events?since=0&limit=1000');
-  await again.until(async () => (await keptAgain()).events.length >= 301, 'it is kept');
+  await again.until(async () => (await keptAgain()).events.length >= 302, 'it is kept');
   const page = await keptAgain();
   t.same(
     page.events.map(({ id }) => id),
