@@ -233,7 +233,7 @@ export class Core implements BoardView {
   /**
    * Takes an event whose binary form is at the beginning of `body`.
    *
-   * @returns what is to be kept of it; undefined: it came before, or is the relay's own
+   * @returns what is to be kept of it; undefined: it came before, is the relay's own, or hidden
    */
   take(body: Uint8Array, relay: string, now: number): Kept | undefined {
     const counters = this.#counters;

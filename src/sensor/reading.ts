@@ -21,6 +21,8 @@ const ID = /^(\d{1,5})\.(\d{1,5})\.([0-9A-F]{32})\.(\d{1,3})(?:\.(\d{1,3})\.(\d{
 
 /** Which sensor an event is of; one instance is reused. */
 export class Origin {
+  /** Safe in a URL; the same for every event of the sensor, whatever unit it comes in. */
+  id = '';
   vscpClass = 0;
   type = 0;
   /** 32 hexadecimal digits. */
@@ -54,6 +56,7 @@ export class Origin {
     Object.assign(this, { index, zone, subzone, value });
     if (isOtherwise(vscpClass, this.type) || !isMeasurement(vscpClass)) this.value = NaN;
     this.unit = unitOf(vscpClass, this.type, Math.max(0, unit));
+    this.id = this.#idOf();
   }
 
   /**
@@ -74,11 +77,11 @@ export class Origin {
     this.subzone = Number(subzone);
     this.value = NaN;
     this.unit = unitsOf(this.vscpClass, this.type).find(({ name }) => name === unit);
+    this.id = this.#idOf();
     return this.id === id;
   }
 
-  /** Safe in a URL; the same for every event of the sensor, whatever unit it comes in. */
-  get id(): string {
+  #idOf(): string {
     const { vscpClass, type, guid, index, zone, subzone } = this;
     const parts = [vscpClass, type, guid, Math.max(0, index)];
     if (zone >= 0 || subzone >= 0) parts.push(Math.max(0, zone), Math.max(0, subzone));

@@ -105,7 +105,7 @@ export interface BoardCounters {
   readonly readings: number;
   readonly alarms: number;
   readonly beacons: number;
-  /** Kept as events, and not shown. */
+  /** Not shown; kept as events, but for what the names file hides. */
   readonly other: number;
   readonly duplicates: number;
   /** SENDs that were refused as malformed. */
