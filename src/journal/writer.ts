@@ -98,6 +98,8 @@ export class JournalWriter {
   #fd = -1;
   /** Where the mark at the end stands, if it commits no records; -1 otherwise. */
   #idleMark = -1;
+  /** A mark stands in this segment. */
+  #hasMark = false;
   /** Records committed in this segment, and when it was begun. */
   #records = 0;
   #begun = 0;
@@ -334,6 +336,7 @@ export class JournalWriter {
     this.#torn = false;
     if (idle) this.#mark.copy(this.#before, 0, 0, length);
     this.#idleMark = idle ? at : -1;
+    this.#hasMark = true;
     // One that is written over says nothing of whether the one before it is durable.
     if (!idle) this.#unsynced = true;
     this.#records += this.#pending;
@@ -381,9 +384,16 @@ export class JournalWriter {
     });
   }
 
-  /** Makes the marks of a start durable. @throws Error of the file system */
+  /**
+   * Makes the mark of a start durable. The next one does not take its place: torn by a power cut, it
+   * would leave none of the two.
+   *
+   * @throws Error of the file system
+   */
   syncStart(): void {
-    if (this.#fd >= 0) fdatasyncSync(this.#fd);
+    if (this.#fd < 0) return;
+    fdatasyncSync(this.#fd);
+    this.#idleMark = -1;
   }
 
   /**
@@ -413,7 +423,7 @@ export class JournalWriter {
   deleteExpired(now: number): void {
     const { age, size } = this.#options.retain;
     const most = typeof size === 'number' ? size : size();
-    const kept = this.#records > 0 || this.#idleMark >= 0 ? 0 : 1;
+    const kept = this.#hasMark ? 0 : 1;
     for (; this.#closed.length > kept; this.#closed.shift()) {
       const oldest = this.#closed[0]!;
       if (this.bytes <= most && now - oldest.ended <= age) break;
@@ -501,6 +511,7 @@ export class JournalWriter {
     this.#closed.push({ name: this.#name, bytes: this.#committed, ended: steadyTime() });
     this.#committed = 0;
     this.#idleMark = -1;
+    this.#hasMark = false;
     this.#records = 0;
   }
 }

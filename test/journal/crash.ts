@@ -171,11 +171,14 @@ export class Recorder {
     syncBuiltinESMExports();
   }
 
-  /** The last write of each that was synced before `until`. */
+  /** Writes that were synced before `until`, and that no other write has begun to take the place of. */
   synced(until: number): Extract<Op, { kind: 'write' }>[] {
     return this.ops.slice(0, until).filter((op, i): op is Extract<Op, { kind: 'write' }> => {
       if (op.kind !== 'write') return false;
-      return this.ops.slice(i, until).some((each) => each.kind === 'sync' && each.file === op.file);
+      const own = (each: Op): boolean => 'file' in each && each.file === op.file;
+      const over = (each: Op): boolean => each.kind === 'write' && each.at === op.at && own(each);
+      if (this.ops.slice(i + 1, until + 1).some(over)) return false;
+      return this.ops.slice(i, until).some((each) => each.kind === 'sync' && own(each));
     });
   }
 

@@ -55,7 +55,7 @@ await t.test('other certificates are taken without a restart, wrong ones are not
   replace('relay.pem', stranger.certificate);
   await relay.until(() => certificate()?.refused !== undefined, 'what does not fit is refused');
   t.match(certificate()!.refused, /relay\.key is not the key of/);
-  t.equal(events('certificate-refused').length, 1);
+  t.equal(events('certificate-refused').length, 1, 'and said to be, once');
   replace('ca.pem', 'no certificate at all');
   await flows();
   upper.dropAll('reset');
@@ -85,5 +85,5 @@ await t.test('other certificates are taken without a restart, wrong ones are not
     Array.from({ length: sent }, (_, i) => i + 1),
   );
   t.equal(upper.sends.length, sent, 'nothing was sent twice');
-  t.equal(await relay.stop(), 0);
+  t.equal(await relay.stop(), 0, 'it ends well');
 });

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { asSupervisor, withParent } from '../../src/wire/parent.js';
@@ -242,6 +242,8 @@ export class RunningRelay {
       }
       await sleep(TICK);
     }
+    // A line that was logged before a status was written may still wait in the pipe.
+    await nextTurn();
   }
 
   /** Waits until every named link is up, or all of them, and the gate has said how it is. */
