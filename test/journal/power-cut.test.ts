@@ -151,7 +151,7 @@ class History {
     const carried = recorder.ops.length;
     /** Batches that were committed, and how many operations there were then. */
     const committed: [batch: number, ops: number][] = [];
-    let begun: [batch: number, ops: number] = [0, Infinity];
+    let begun: [batch: number, ops: number];
     const stood: { journal: number; position: Position; ops: number }[] = [];
     try {
       const gate = new Gate(directory, this.#base, this.#snapshots);
