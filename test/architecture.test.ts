@@ -56,6 +56,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
     node: ['crypto', 'fs', 'path', 'worker_threads'],
     packages: [],
   },
+  metrics: { own: [], node: [], packages: [] },
   terminal: { own: [], node: [], packages: [] },
   sensor: { own: ['document', 'event', 'policy'], node: [], packages: [] },
   // of a browser; its words are those of the server-rendered pages too
@@ -119,6 +120,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
       'document/document',
       'event',
       'link/answers',
+      'metrics',
       'page/words',
       'policy/units',
       'sensor',
@@ -175,6 +177,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
       'journal/reader',
       'journal/survey',
       'journal/verify',
+      'metrics',
       'migrate',
       'nft',
       'note',

@@ -1,5 +1,12 @@
 /** The history by the ids that are shown: what is kept has the unit in its name. */
-import type { EventPage, HistoryReader, Reading, Resolution, Series } from '../sensor/view.js';
+import type {
+  EventPage,
+  HistoryCounters,
+  HistoryReader,
+  Reading,
+  Resolution,
+  Series,
+} from '../sensor/view.js';
 import type { Core } from './core.js';
 
 export class KeptHistory implements HistoryReader {
@@ -9,6 +16,10 @@ export class KeptHistory implements HistoryReader {
   constructor(core: Pick<Core, 'keyOf'>, history: HistoryReader) {
     this.#core = core;
     this.#history = history;
+  }
+
+  get counters(): HistoryCounters {
+    return this.#history.counters;
   }
 
   async series(

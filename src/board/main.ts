@@ -34,6 +34,7 @@ const TICK = 1000;
 /** Of an address, which is that of everybody: what is allowed in all. */
 const BEHIND_PROXY = {
   ...{ connectionsPerAddress: 16_000, streamsPerAddress: 12_000, exportsPerAddress: 32 },
+  questionsPerAddress: 64,
   ...{ requestsPerSecond: 1_000_000, requestBurst: 1_000_000 },
 };
 

@@ -1,7 +1,7 @@
 /** What monitoring wants to know of a relay, as families of metrics. */
-import { counter, flag, gauge, inUnit, sample, time } from './metrics-family.js';
+import { counter, flag, gauge, inUnit, sample, time } from '../metrics/family.js';
 import { describeChannels, describeSources, describeUppers } from './metrics-flow.js';
-import type { Family } from './metrics-text.js';
+import type { Family } from '../metrics/text.js';
 import { isRunning, linksOf, type Look } from './status-look.js';
 import { certificatesOf, type Judgement } from './status-verdict.js';
 

@@ -2,8 +2,8 @@
 import { MALFORMED_KINDS } from '../event/malformed.js';
 import { OUTCOMES } from '../policy/outcome.js';
 import type { ChannelStatus, LaneStatus, SourceStatus, UpperStatus } from '../wire/status.js';
-import { counter, gauge, inUnit, type Labels, sample, time } from './metrics-family.js';
-import type { Family, Sample } from './metrics-text.js';
+import { counter, gauge, inUnit, type Labels, sample, time } from '../metrics/family.js';
+import type { Family, Sample } from '../metrics/text.js';
 import { backlogOf, isRunning, type Look } from './status-look.js';
 
 type Counts = Readonly<Record<string, number>>;

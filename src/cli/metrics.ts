@@ -7,7 +7,7 @@ import { describeError } from './check.js';
 import { loadInstalled } from './installed.js';
 import type { Io } from './io.js';
 import { describeMetrics } from './metrics-families.js';
-import { renderMetrics } from './metrics-text.js';
+import { renderMetrics } from '../metrics/text.js';
 import { lookAt, RightsError } from './status-look.js';
 import { judge } from './status-verdict.js';
 

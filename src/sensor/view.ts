@@ -165,8 +165,33 @@ export interface EventPage {
   readonly gap: boolean;
 }
 
+/** What became of events that were to be kept: `added = kept + dropped + waiting`. */
+export interface HistoryCounters {
+  readonly added: number;
+  readonly kept: number;
+  /** Not kept: the disk is full, or does not answer. */
+  readonly dropped: number;
+  /** Not yet written. */
+  readonly waiting: number;
+  /** Of those that are kept: new readings. */
+  readonly readings: number;
+  /** Of those that are kept: readings of a sensor and a time that were there already. */
+  readonly duplicates: number;
+  /** Of those that are kept: readings older than anything that is kept of a sensor. */
+  readonly late: number;
+  /** Of those that are kept: readings without a time or value, or of a sensor beyond the most. */
+  readonly refused: number;
+  /** Times that the thread that writes ended by itself, and was started anew. */
+  readonly restarts: number;
+  readonly questions: number;
+  /** Of them, refused because too many were waiting, and not answered in time. */
+  readonly busy: number;
+  readonly slow: number;
+}
+
 /** What has been kept. All of it may reject: a disk that is full or gone, or too much is asked at once. */
 export interface HistoryReader {
+  readonly counters: HistoryCounters;
   /**
    * @param from ms since 1970
    * @param most points at most: the finest resolution whose points fit, and raw ones are thinned to fit

@@ -4,6 +4,7 @@ import type {
   BoardCounters,
   BoardView,
   EventPage,
+  HistoryCounters,
   HistoryReader,
   KeptEvent,
   Reading,
@@ -156,6 +157,20 @@ export class FakeHistory implements HistoryReader {
   /** What every answer waits for. */
   gate: Promise<void> | undefined;
   readonly asked = { series: 0, readings: 0, events: 0 };
+  counters: HistoryCounters = {
+    added: 0,
+    kept: 0,
+    dropped: 0,
+    waiting: 0,
+    readings: 0,
+    duplicates: 0,
+    late: 0,
+    refused: 0,
+    restarts: 0,
+    questions: 0,
+    busy: 0,
+    slow: 0,
+  };
   readonly #readings = new Map<string, Reading[]>();
   readonly #events: KeptEvent[] = [];
   /** Events that are gone already. */

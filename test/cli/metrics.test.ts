@@ -6,7 +6,7 @@ import { UsageError } from '../../src/cli/arguments.js';
 import { describeMetrics } from '../../src/cli/metrics-families.js';
 import { LOST } from '../../src/cli/metrics-flow.js';
 import { metrics } from '../../src/cli/metrics.js';
-import { type Family, renderMetrics } from '../../src/cli/metrics-text.js';
+import { type Family, renderMetrics } from '../../src/metrics/text.js';
 import type { Look } from '../../src/cli/status-look.js';
 import { judge } from '../../src/cli/status-verdict.js';
 import { LOST_REASONS } from '../../src/gate/counters.js';

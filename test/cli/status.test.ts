@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t from 'tap';
 import { describeMetrics } from '../../src/cli/metrics-families.js';
-import { renderMetrics } from '../../src/cli/metrics-text.js';
+import { renderMetrics } from '../../src/metrics/text.js';
 import { status } from '../../src/cli/status.js';
 import type { Look } from '../../src/cli/status-look.js';
 import { checkGate, checkSupervisor, checkUpper } from '../../src/cli/status-shape.js';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type {
   EventPage,
+  HistoryCounters,
   HistoryReader,
   KeptEvent,
   Reading,
@@ -11,26 +12,17 @@ import type {
   Series,
 } from '../../sensor/view.js';
 import { lockFile } from '../../wire/lock.js';
-import { Asking, type AskingCounters } from './asking.js';
+import { Asking } from './asking.js';
 import { type AddedEvent, type Batch, Gathering } from './batch.js';
 import type { Question, ThreadData, WriteOrder, WriteReport } from './orders.js';
 import type { Newest, Points, Rows } from './queries.js';
 import { LEAST_SIZE } from './room.js';
-import { addSums, noSums, type StoreLimits, type Sums } from './store.js';
+import { addSums, noSums, type StoreLimits } from './store.js';
 
 export type { AddedEvent };
 
 export interface HistoryOptions extends StoreLimits {
   readonly directory: string;
-}
-
-/** `added = kept + dropped + waiting` */
-export interface HistoryCounters extends Readonly<Sums>, Readonly<AskingCounters> {
-  readonly added: number;
-  /** Not yet written. */
-  readonly waiting: number;
-  /** Times that the thread that writes ended by itself, and was started anew. */
-  readonly restarts: number;
 }
 
 /** Events of a batch, and ms that it is waited for them. */

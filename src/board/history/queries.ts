@@ -6,6 +6,9 @@ import { DAY, GREATEST_TIME, HOUR } from './time.js';
 /** Bounds of an answer, whatever is asked for. */
 export const MOST = { points: 20_000, readings: 100_000, events: 10_000 } as const;
 
+/** UTF-16 units of the texts of a page of events, behind which it ends. */
+const MOST_TEXT = 2 ** 20;
+
 /** Readings of each sensor that a board begins with. */
 const RECENT = 30;
 
@@ -43,6 +46,13 @@ interface Table {
 }
 
 type Row = readonly number[];
+type EventRow = readonly [
+  id: number,
+  received: number,
+  value: number | null,
+  text: string,
+  name: string | null,
+];
 
 const SQL = {
   raw: {
@@ -154,13 +164,13 @@ export class Queries {
     // Of a history before this one, that was moved aside.
     const strange = asked > (newest ?? 0);
     const from = strange ? 0 : asked;
-    const rows = this.#statement('events').all(from, most) as [
-      id: number,
-      received: number,
-      value: number | null,
-      text: string,
-      name: string | null,
-    ][];
+    const rows: EventRow[] = [];
+    let length = 0;
+    for (const row of this.#statement('events').iterate(from, most) as Iterable<EventRow>) {
+      rows.push(row);
+      length += row[3].length;
+      if (length > MOST_TEXT) break;
+    }
     return {
       numbers: Float64Array.from(rows.flatMap(([id, at, value]) => [id, at, value ?? NaN])),
       texts: rows.map(([, , , text]) => text),

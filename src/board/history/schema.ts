@@ -125,18 +125,24 @@ function asideIn(directory: string): { name: string; number: number; size: numbe
   });
 }
 
-/** Moves a database aside. @returns the name that it has now */
-export function moveAside(directory: string): string {
+/** Moves a database aside. @returns the name that it has now; undefined: it is gone */
+export function moveAside(directory: string): string | undefined {
   const number = Math.max(0, ...asideIn(directory).map(({ number }) => number)) + 1;
   const name = `${FILE}.broken-${number}`;
-  renameSync(join(directory, FILE), join(directory, name));
+  const there = moveIfThere(join(directory, FILE), join(directory, name));
+  moveIfThere(join(directory, LOG), join(directory, `${name}-wal`));
+  rmSync(join(directory, `${FILE}-shm`), { force: true });
+  return there ? name : undefined;
+}
+
+function moveIfThere(from: string, to: string): boolean {
   try {
-    renameSync(join(directory, LOG), join(directory, `${name}-wal`));
+    renameSync(from, to);
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return false;
   }
-  rmSync(join(directory, `${FILE}-shm`), { force: true });
-  return name;
 }
 
 /**

@@ -1,11 +1,12 @@
 /** What the thread that writes does with its database: adds, keeps aggregates, forgets, keeps its bound. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import { type Batch, NUMBER } from './batch.js';
 import { DAY, GREATEST_TIME, HOUR } from './time.js';
 import { Forgetting } from './forgetting.js';
 import { divide } from './room.js';
-import { isFull, limitAside, moveAside, openToWrite, isDamage } from './schema.js';
+import { FILE, isDamage, isFull, limitAside, moveAside, openToWrite, Unusable } from './schema.js';
 import { Sensors } from './sensors.js';
 import { Transactions } from './transactions.js';
 
@@ -74,6 +75,9 @@ export class Store {
   /** Why the database before was moved aside. */
   readonly begunAnew: string | undefined;
   readonly #database: DatabaseSyncInstance;
+  readonly #path: string;
+  /** Of its file. */
+  readonly #inode: number | undefined;
   readonly #limits: StoreLimits;
   readonly #transactions: Transactions;
   readonly #sensors: Sensors;
@@ -87,6 +91,8 @@ export class Store {
   private constructor(directory: string, limits: StoreLimits, begunAnew: string | undefined) {
     const database = openToWrite(directory);
     this.#database = database;
+    this.#path = join(directory, FILE);
+    this.#inode = inodeOf(this.#path);
     this.#limits = limits;
     this.begunAnew = begunAnew;
     const room = divide(limits.size, limitAside(directory, limits.size));
@@ -130,8 +136,10 @@ export class Store {
   }
 
   static #beginAnew(directory: string, limits: StoreLimits, why: Error): Store {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     const name = moveAside(directory);
-    return new Store(directory, limits, `${why.message}: it is ${name} now, and begun anew`);
+    const moved = name === undefined ? 'it is' : `it is ${name} now, and`;
+    return new Store(directory, limits, `${why.message}: ${moved} begun anew`);
   }
 
   /**
@@ -140,6 +148,7 @@ export class Store {
    * @param sums what became of them; if it throws, what is missing there has been dropped
    */
   add(batch: Batch, now: number, sums: Sums): void {
+    this.#checkFile();
     for (let at = 0; at < batch.texts.length;) {
       try {
         at = this.#addSome(batch, at, now, sums);
@@ -156,7 +165,13 @@ export class Store {
    * @returns whether there is more to do
    */
   tidy(now: number, ms: number): boolean {
+    this.#checkFile();
     return this.#forgetting.forget(now, ms);
+  }
+
+  /** What nobody would find again is not written. @throws Unusable */
+  #checkFile(): void {
+    if (inodeOf(this.#path) !== this.#inode) throw new Unusable('its file has been taken away');
   }
 
   close(): void {
@@ -214,6 +229,10 @@ export class Store {
     addSums(sums, added);
     return at;
   }
+}
+
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino;
 }
 
 function isReading(time: number, value: number): boolean {

@@ -84,7 +84,7 @@ export class Exports {
     to: number,
     limit: number,
   ): Promise<void> {
-    const { res } = exchange;
+    const { res, network } = exchange;
     const row = rowsOf(sensor);
     let next = from;
     let left = limit;
@@ -92,7 +92,7 @@ export class Exports {
       const size = Math.min(PAGE, left);
       const start = next;
       const found = await this.#questions
-        .ask(() => this.#history.readings(sensor.id, start, to, size))
+        .ask(network, () => this.#history.readings(sensor.id, start, to, size))
         .catch((error: unknown) => {
           if (!res.headersSent) throw error;
           // Its reader must not take the part for the whole.

@@ -43,8 +43,9 @@ const TABLE = {
   rows: [100_000, 1, 10_000_000],
   exports: [32, 1, 1000],
   exportsPerAddress: [2, 1, 1000],
-  /** Put to the history at once, and how long each may take. */
+  /** Put to the history at once, in all and by an address, and how long each may take. */
   questions: [64, 1, 10_000],
+  questionsPerAddress: [16, 1, 10_000],
   questionPatience: [10_000, 10, 120_000],
   /** Answers that are kept, and their bytes. */
   keptAnswers: [1000, 1, 100_000],

@@ -1,134 +1,116 @@
 /** What the board knows and counts, as OpenMetrics 1.0 text. */
-import type { BoardView, LinkState } from '../../sensor/view.js';
+import { counter, flag, gauge, sample, time } from '../../metrics/family.js';
+import { renderMetrics as renderFamilies, type Sample } from '../../metrics/text.js';
+import type { BoardView, HistoryCounters, LinkState } from '../../sensor/view.js';
 import type { HttpCounters } from './counters.js';
 
 export const METRICS_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 const STATES: readonly LinkState[] = ['never', 'live', 'silent', 'away'];
 
-type Labels = Readonly<Record<string, string>>;
-type Sample = readonly [labels: Labels, value: number];
+/** One sample for each of known names: whatever else counters hold is not for the public. */
+function each<Name extends string>(
+  label: string,
+  counts: Readonly<Record<Name, number>>,
+  names: readonly Name[],
+): Sample[] {
+  return names.map((name) => sample({ [label]: name }, counts[name]));
+}
 
-export function renderMetrics(view: BoardView, http: HttpCounters): string {
-  const { events, malformed, unshown, ...kinds } = view.counters();
+const one = (value: number): Sample[] => [sample({}, value)];
+
+export function renderMetrics(
+  view: BoardView,
+  history: HistoryCounters,
+  http: Readonly<HttpCounters>,
+): string {
+  const counters = view.counters();
   const relay = view.relay();
   const sensors = view.sensors();
-  const all = (values: Readonly<Record<string, number>>, label: string): Sample[] =>
-    Object.entries(values).map(([name, value]) => [{ [label]: name }, value]);
-  const requests = {
-    answered: http.answered,
-    unchanged: http.unchanged,
-    limited: http.limited,
-    refused: http.refused,
-    failed: http.failed,
-  };
-  return [
-    family('started_timestamp_seconds', 'gauge', 'When the board began, seconds since 1970', [
-      [{}, view.started / 1000],
-    ]),
-    family('received', 'counter', 'Events that relays sent', [[{}, events]]),
-    family('events', 'counter', 'Of them, by what they were', all(kindsOf(kinds), 'kind')),
-    family('malformed', 'counter', 'SENDs that were refused as malformed', [[{}, malformed]]),
-    family('unshown', 'counter', 'Readings of sensors beyond the most that are shown', [
-      [{}, unshown],
-    ]),
-    family(
-      'relay_state',
-      'gauge',
+  const families = [
+    time('board_started', 'When the board began', one(view.started / 1000)),
+    counter('board_received', 'Events that relays sent', one(counters.events)),
+    counter(
+      'board_events',
+      'Of them, by what they were',
+      each('kind', counters, ['readings', 'alarms', 'beacons', 'other', 'duplicates']),
+    ),
+    counter('board_malformed', 'SENDs that were refused as malformed', one(counters.malformed)),
+    counter(
+      'board_unshown',
+      'Readings of sensors beyond the most that are shown',
+      one(counters.unshown),
+    ),
+    gauge(
+      'board_relay_state',
       'What the relay does',
-      STATES.map((state) => [{ state }, Number(relay.state === state)]),
+      STATES.map((state) => flag({ state }, relay.state === state)),
     ),
-    family('relay_since_timestamp_seconds', 'gauge', 'Since when, seconds since 1970', [
-      [{}, relay.since / 1000],
-    ]),
-    family('relay_beacon_timestamp_seconds', 'gauge', 'Newest beacon, seconds since 1970', [
-      ...(relay.beacon === 0 ? [] : [[{}, relay.beacon / 1000] as const]),
-    ]),
-    family('relay_expected', 'gauge', 'Events that should have come, by its beacons', [
-      [{}, relay.expected],
-    ]),
-    family('relay_missing', 'gauge', 'Of them, those that never did', [[{}, relay.missing]]),
-    family('alarms', 'gauge', 'Alarms that are shown', [[{}, view.alarms().length]]),
-    family('sensors', 'gauge', 'Sensors that are shown', [[{}, sensors.length]]),
-    family(
-      'sensor_value',
-      'gauge',
+    time('board_relay_since', 'Since when', one(relay.since / 1000)),
+    time('board_relay_beacon', 'Newest beacon', relay.beacon === 0 ? [] : one(relay.beacon / 1000)),
+    gauge(
+      'board_relay_expected',
+      'Events that should have come, by its beacons',
+      one(relay.expected),
+    ),
+    gauge('board_relay_missing', 'Of them, those that never did', one(relay.missing)),
+    gauge('board_alarms', 'Alarms that are shown', one(view.alarms().length)),
+    gauge('board_sensors', 'Sensors that are shown', one(sensors.length)),
+    gauge(
+      'board_sensor_value',
       'Newest value of a sensor, in its unit',
-      sensors.map(({ id, name, place, unit, value }) => [{ sensor: id, name, place, unit }, value]),
+      sensors.map(({ id, name, place, unit, value }) => {
+        return sample({ sensor: id, name, place, unit }, value);
+      }),
     ),
-    family(
-      'sensor_timestamp_seconds',
-      'gauge',
-      'When that was, seconds since 1970',
-      sensors.map(({ id, time }) => [{ sensor: id }, time / 1000]),
+    time(
+      'board_sensor',
+      'When that was',
+      sensors.map(({ id, time }) => sample({ sensor: id }, time / 1000)),
     ),
-    family('http_connections', 'gauge', 'Connections that are open', [[{}, http.connections]]),
-    family('http_streams', 'gauge', 'Streams that are open', [[{}, http.streams]]),
-    family('http_exports', 'gauge', 'Exports that are being sent', [[{}, http.exports]]),
-    family('http_accepted', 'counter', 'Connections ever', [[{}, http.accepted]]),
-    family('http_turned_away', 'counter', 'Connections that were too many', [
-      [{}, http.turnedAway],
-    ]),
-    family('http_received', 'counter', 'Requests', [[{}, http.requests]]),
-    family('http_requests', 'counter', 'Answers, by what came of them', all(requests, 'result')),
-    family('http_malformed', 'counter', 'Connections that did not speak HTTP properly', [
-      [{}, http.malformed],
-    ]),
-    family('http_streamed', 'counter', 'Streams ever', [[{}, http.streamed]]),
-    family('http_cut', 'counter', 'Cut off as they were not read', [
-      [{ what: 'stream' }, http.cutStreams],
-      [{ what: 'answer' }, http.cutAnswers],
-    ]),
-    '# EOF\n',
-  ].join('');
-}
-
-/** A copy of known kinds: whatever else counters hold is not for the public. */
-function kindsOf(counters: {
-  readonly readings: number;
-  readonly alarms: number;
-  readonly beacons: number;
-  readonly other: number;
-  readonly duplicates: number;
-}) {
-  const { readings, alarms, beacons, other, duplicates } = counters;
-  return { readings, alarms, beacons, other, duplicates };
-}
-
-/** A family with no sample says nothing; of two samples with the same labels the first counts. */
-function family(
-  name: string,
-  type: 'counter' | 'gauge',
-  help: string,
-  samples: readonly Sample[],
-): string {
-  const whole = `tidegate_board_${name}`;
-  const lines = new Map<string, string>();
-  for (const [labels, value] of samples) {
-    const text = formatLabels(labels);
-    if (!lines.has(text)) lines.set(text, `${formatNumber(value)}\n`);
-  }
-  if (lines.size === 0) return '';
-  const unit = name.endsWith('_seconds') ? `# UNIT ${whole} seconds\n` : '';
-  const series = type === 'counter' ? `${whole}_total` : whole;
-  const values = [...lines].map(([labels, value]) => `${series}${labels} ${value}`);
-  return `# TYPE ${whole} ${type}\n${unit}# HELP ${whole} ${help}\n${values.join('')}`;
-}
-
-function formatNumber(value: number): string {
-  if (Number.isFinite(value)) return String(value);
-  return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
-}
-
-function formatLabels(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escape(value)}"`);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-}
-
-/** OpenMetrics 1.0, "Escaping"; control characters and halves of surrogates mean nothing there. */
-function escape(value: string): string {
-  return value
-    .replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, '\ufffd')
-    .replaceAll('\\', '\\\\')
-    .replaceAll('"', '\\"');
+    counter('board_history_added', 'Events that were to be kept', one(history.added)),
+    counter(
+      'board_history_events',
+      'Of them, by what came of them',
+      each('result', history, ['kept', 'dropped']),
+    ),
+    gauge('board_history_waiting', 'Of them, not yet written', one(history.waiting)),
+    counter(
+      'board_history_readings',
+      'Of the events that are kept, their readings',
+      each('result', { ...history, added: history.readings }, [
+        ...(['added', 'duplicates', 'late', 'refused'] as const),
+      ]),
+    ),
+    counter('board_history_restarts', 'Times it had to be begun anew', one(history.restarts)),
+    counter('board_history_questions', 'Questions put to it', one(history.questions)),
+    counter(
+      'board_history_unanswered',
+      'Of them, those that had no answer',
+      each('reason', history, ['busy', 'slow']),
+    ),
+    gauge('board_http_connections', 'Connections that are open', one(http.connections)),
+    gauge('board_http_streams', 'Streams that are open', one(http.streams)),
+    gauge('board_http_exports', 'Exports that are being sent', one(http.exports)),
+    counter('board_http_accepted', 'Connections ever', one(http.accepted)),
+    counter('board_http_turned_away', 'Connections that were too many', one(http.turnedAway)),
+    counter('board_http_received', 'Requests', one(http.requests)),
+    counter(
+      'board_http_requests',
+      'Answers, by what came of them',
+      each('result', http, ['answered', 'unchanged', 'limited', 'refused', 'failed']),
+    ),
+    counter(
+      'board_http_malformed',
+      'Connections that did not speak HTTP properly',
+      one(http.malformed),
+    ),
+    counter('board_http_streamed', 'Streams ever', one(http.streamed)),
+    counter(
+      'board_http_cut',
+      'Cut off as they were not read',
+      each('what', { stream: http.cutStreams, answer: http.cutAnswers }, ['stream', 'answer']),
+    ),
+  ];
+  return renderFamilies(families, 'openmetrics');
 }

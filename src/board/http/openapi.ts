@@ -105,6 +105,12 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     time,
     relay: ref('Relay'),
     counters: ref('Counters'),
+    history: shape({
+      added: { ...count, description: 'Events to be kept: added = kept + dropped + waiting' },
+      kept: count,
+      dropped: count,
+      waiting: count,
+    }),
   }),
   Series: shape({
     sensor: text,

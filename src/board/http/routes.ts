@@ -54,7 +54,11 @@ export class Routes {
     this.#replies = replies;
     this.#counters = counters;
     this.#shelf = new Shelf(limits.keptAnswers, limits.keptBytes);
-    this.#questions = new Questions(limits.questions, limits.questionPatience);
+    this.#questions = new Questions(
+      limits.questions,
+      limits.questionsPerAddress,
+      limits.questionPatience,
+    );
     this.#exports = new Exports(board.history, limits, this.#questions, replies, counters);
     this.streams = new Streams(board.view, limits, replies, counters);
     this.#assets = new Map(
@@ -80,10 +84,10 @@ export class Routes {
     const [, id] = SENSOR_PAGE.exec(path) ?? [];
     if (id !== undefined) {
       const sensor = this.#sensor(id);
-      await this.#refreshed(exchange, path, () => this.#renderSensor(sensor));
+      await this.#refreshed(exchange, path, () => this.#renderSensor(exchange, sensor));
       return;
     }
-    const { view, pages } = this.#board;
+    const { view, history, pages } = this.#board;
     switch (path) {
       case '/':
         await this.#refreshed(exchange, path, () => new Kept(HTML, pages.index(view, Date.now())));
@@ -92,7 +96,7 @@ export class Routes {
         await this.#refreshed(
           exchange,
           path,
-          () => new Kept(METRICS_TYPE, renderMetrics(view, this.#counters)),
+          () => new Kept(METRICS_TYPE, renderMetrics(view, history.counters, this.#counters)),
         );
         return;
       case '/healthz':
@@ -114,7 +118,7 @@ export class Routes {
 
   async #answerApi(exchange: Exchange): Promise<void> {
     const { path, search } = exchange;
-    const { view } = this.#board;
+    const { view, history } = this.#board;
     const [, id, part] = SENSOR_API.exec(path) ?? [];
     if (id !== undefined) {
       const sensor = this.#sensor(id);
@@ -139,7 +143,7 @@ export class Routes {
     const make = {
       '/api/v1/sensors': () => Kept.json(shapeSensors(view, Date.now())),
       '/api/v1/alarms': () => Kept.json(shapeAlarms(view.alarms())),
-      '/api/v1/status': () => Kept.json(shapeStatus(view, Date.now())),
+      '/api/v1/status': () => Kept.json(shapeStatus(view, history.counters, Date.now())),
       '/api/v1/openapi.json': () => this.#description,
     }[path];
     if (!make) throw new Problem('not_found', 'there is nothing here: see /api/v1/openapi.json');
@@ -164,12 +168,12 @@ export class Routes {
   }
 
   /** The page is of use without its series too. */
-  async #renderSensor(sensor: SensorState): Promise<Kept> {
+  async #renderSensor({ network }: Exchange, sensor: SensorState): Promise<Kept> {
     const { view, history, pages } = this.#board;
     const now = Date.now();
     const to = roundUp(now);
     const series = await this.#questions
-      .ask(() => history.series(sensor.id, to - DAY, to, PAGE_POINTS))
+      .ask(network, () => history.series(sensor.id, to - DAY, to, PAGE_POINTS))
       .catch(() => undefined);
     return new Kept(HTML, pages.sensor(view, sensor, series, now));
   }
@@ -184,7 +188,7 @@ export class Routes {
     const key = `series ${sensor.id} ${from} ${to} ${points} ${resolution ?? ''}`;
     const kept = await this.#shelf.get(key, life, async () => {
       const { history } = this.#board;
-      const series = await this.#questions.ask(() =>
+      const series = await this.#questions.ask(exchange.network, () =>
         history.series(sensor.id, from, to, points, resolution),
       );
       return Kept.json({
@@ -210,7 +214,7 @@ export class Routes {
     const limit = query.integer('limit', 1, most, Math.min(DEFAULT_EVENTS, most));
     await this.#refreshed(exchange, `events ${since} ${limit}`, async () => {
       const { history } = this.#board;
-      const page = await this.#questions.ask(() => history.events(since, limit));
+      const page = await this.#questions.ask(exchange.network, () => history.events(since, limit));
       return Kept.json({
         events: page.events.map(shapeEvent),
         next: page.next,

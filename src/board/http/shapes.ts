@@ -1,5 +1,12 @@
 /** The shapes of the API: those of view.ts, field by field, with times as ISO 8601 in UTC. */
-import type { Alarm, BoardView, KeptEvent, RelayView, SensorState } from '../../sensor/view.js';
+import type {
+  Alarm,
+  BoardView,
+  HistoryCounters,
+  KeptEvent,
+  RelayView,
+  SensorState,
+} from '../../sensor/view.js';
 
 const LATEST = 8.64e15;
 
@@ -60,15 +67,17 @@ export function shapeRelay(relay: RelayView) {
   };
 }
 
-export function shapeStatus(view: BoardView, now: number) {
+export function shapeStatus(view: BoardView, history: HistoryCounters, now: number) {
   const { events, readings, alarms, beacons, other, duplicates, malformed, unshown } =
     view.counters();
+  const { added, kept, dropped, waiting } = history;
   return {
     title: view.title,
     started: isoOf(view.started),
     time: isoOf(now),
     relay: shapeRelay(view.relay()),
     counters: { events, readings, alarms, beacons, other, duplicates, malformed, unshown },
+    history: { added, kept, dropped, waiting },
   };
 }
 

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
-import { unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseSync } from '@photostructure/sqlite';
 import t from 'tap';
 import { mountSmallDisk } from '../../journal/small-disk.js';
@@ -143,33 +143,70 @@ await t.test('a database that is damaged while it is open is moved aside as well
 await t.test(
   'a thread that cannot go on is started anew, and what it had is counted',
   async (t) => {
-    const directory = t.testdir();
-    const options = { ...WIDE, directory };
-    const history = await History.open(options, quiet);
-    for (let i = 0; i < 30_000; i++) history.add(reading(`s${i % 50}`, NOW + i, i));
-    await history.close();
+    const directory = join(t.testdir(), 'history');
     const troubles: (string | undefined)[] = [];
-    const again = await History.open(options, (why) => troubles.push(why));
-    // Damaged, and gone from where it would be moved aside.
-    const file = join(directory, 'history.db');
-    const fd = openSync(file, 'r+');
-    unlinkSync(file);
-    writeSync(fd, Buffer.alloc(4096 * 200, 0xff), 0, 4096 * 200, 4096 * 20);
-    closeSync(fd);
-    for (let i = 0; i < 20_000; i++) again.add(reading(`s${i % 50}`, NOW + i, i));
-    await again.flush();
-    t.match(troubles[0], /the thread that writes: .*ENOENT/);
-    for (let i = 0; i < 1000; i++) again.add(reading(`t${i % 50}`, NOW + i, i));
-    await again.flush();
+    const history = await History.open({ ...WIDE, directory }, (why) => troubles.push(why));
+    // Gone, and there can be no other.
+    rmSync(directory, { recursive: true });
+    symlinkSync(join(t.testdirName, 'nowhere', 'at', 'all'), directory);
+    for (let i = 0; i < 20_000; i++) history.add(reading(`s${i % 50}`, NOW + i, i));
+    while (history.counters.restarts < 2) await sleep(50);
+    t.match(troubles, [/the thread that writes: .*(EEXIST|ENOENT)/], 'said once');
+    rmSync(directory);
+    await history.flush();
+    for (let i = 0; i < 1000; i++) history.add(reading(`t${i % 50}`, NOW + i, i));
+    await history.flush();
     t.equal(troubles.at(-1), undefined, 'it goes on');
-    const { added, kept, dropped, restarts } = again.counters;
-    t.same([added, kept + dropped, restarts], [21_000, 21_000, 1]);
+    const { added, kept, dropped } = history.counters;
+    t.same([added, kept + dropped], [21_000, 21_000]);
     t.ok(kept >= 11_000, 'no more than what the thread had is lost');
-    t.equal((await again.readings('t1', 0, 1e15, 100)).length, 20);
-    await again.close();
+    t.equal((await history.readings('t1', 0, 1e15, 100)).length, 20);
+    await history.close();
     t.same(rowsOf(directory, 'SELECT count(*) FROM event'), [[kept]]);
   },
 );
+
+await t.test('a database that is taken away is noticed by itself, and begun anew', async (t) => {
+  const directory = join(t.testdir(), 'history');
+  let told: (() => void) | undefined;
+  const troubles: (string | undefined)[] = [];
+  const history = await History.open({ ...WIDE, directory }, (why) => {
+    troubles.push(why);
+    told?.();
+  });
+  history.add(reading('a', NOW, 1));
+  await history.flush();
+  t.equal((await history.readings('a', 0, 1e15, 9)).length, 1);
+  const noticed = new Promise<void>((resolve) => (told = resolve));
+  rmSync(directory, { recursive: true });
+  await noticed;
+  t.same(troubles, ['its file has been taken away: it is begun anew']);
+  history.add(reading('b', NOW, 2));
+  await history.flush();
+  t.same(troubles.slice(1), [undefined]);
+  t.same(await history.readings('a', 0, 1e15, 9), []);
+  t.equal((await history.readings('b', 0, 1e15, 9)).length, 1);
+  await history.close();
+  t.same(rowsOf(directory, 'SELECT count(*) FROM event'), [[1]]);
+});
+
+await t.test('a page of events ends where it becomes long', async (t) => {
+  const directory = t.testdir();
+  const history = await History.open({ ...WIDE, directory }, quiet);
+  const text = 'x'.repeat(10_000);
+  for (let i = 0; i < 250; i++) history.add({ received: NOW, event: text });
+  await history.flush();
+  const lengths: number[] = [];
+  for (let since = 0; ;) {
+    const { events, next } = await history.events(since, 1000);
+    if (events.length === 0) break;
+    lengths.push(events.length);
+    t.equal(next, since + events.length);
+    since = next;
+  }
+  t.same(lengths, [105, 105, 40]);
+  await history.close();
+});
 
 await t.test('on a full disk events are dropped and counted, until there is room', async (t) => {
   const disk = mountSmallDisk(t, 12 * 1024);

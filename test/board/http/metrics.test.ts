@@ -56,6 +56,7 @@ await t.test(
 
 await t.test('what monitoring wants is there', async (t) => {
   const served = await Served.start(t, {}, oddView());
+  Object.assign(served.history.counters, { added: 9, kept: 4, dropped: 3, waiting: 2 });
   await served.ask('/nothing');
   const { text } = await served.ask('/metrics');
   const lines = text.split('\n');
@@ -69,6 +70,11 @@ await t.test('what monitoring wants is there', async (t) => {
     'tidegate_board_relay_missing 2',
     `tidegate_board_relay_beacon_timestamp_seconds ${NOON / 1000 + 0.5}`,
     'tidegate_board_sensors 5',
+    'tidegate_board_history_added_total 9',
+    'tidegate_board_history_events_total{result="kept"} 4',
+    'tidegate_board_history_events_total{result="dropped"} 3',
+    'tidegate_board_history_waiting 2',
+    'tidegate_board_history_readings_total{result="added"} 0',
     'tidegate_board_http_requests_total{result="refused"} 1',
     '# EOF',
   ]) {

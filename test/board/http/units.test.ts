@@ -197,26 +197,45 @@ await t.test('the same question is asked once, and the answer kept for a while',
 });
 
 await t.test('so many questions at once, and so long each', async (t) => {
-  const questions = new Questions(2, 20);
+  const questions = new Questions(2, 2, 20);
   // Its own patience keeps no process alive.
   const timer = setInterval(() => undefined, 1000);
   t.teardown(() => clearInterval(timer));
   const never = (): Promise<never> => new Promise(() => undefined);
-  t.equal(await questions.ask(() => Promise.resolve(5)), 5);
-  const late = questions.ask(never);
+  t.equal(await questions.ask('a', () => Promise.resolve(5)), 5);
+  const late = questions.ask('a', never);
   await t.rejects(late, { code: 'history_unavailable' });
   await t.rejects(
-    questions.ask(() => Promise.reject(new Error('/var/secret/path'))),
+    questions.ask('a', () => Promise.reject(new Error('/var/secret/path'))),
     { message: /^what has been kept cannot be read at the moment: try again later$/ },
   );
   await t.rejects(
-    questions.ask(() => {
+    questions.ask('a', () => {
       throw new Error('at once');
     }),
     { code: 'history_unavailable' },
   );
   t.equal(questions.open, 1, 'what nobody waits for any more is still open');
-  const second = questions.ask(never);
-  await t.rejects(questions.ask(never), { code: 'busy' });
+  const second = questions.ask('a', never);
+  await t.rejects(questions.ask('a', never), { code: 'busy' });
   await t.rejects(second);
+});
+
+await t.test('one address leaves room for the questions of others', async (t) => {
+  const questions = new Questions(3, 2, 60_000);
+  let answer: ((value: number) => void) | undefined;
+  const slow = new Promise<number>((resolve) => (answer = resolve));
+  const asked = [1, 2].map(() => questions.ask('a', () => slow));
+  await t.rejects(
+    questions.ask('a', () => slow),
+    { code: 'busy' },
+  );
+  asked.push(questions.ask('b', () => slow));
+  await t.rejects(
+    questions.ask('c', () => slow),
+    { code: 'busy' },
+  );
+  answer!(7);
+  t.same(await Promise.all(asked), [7, 7, 7]);
+  t.equal(await questions.ask('a', () => slow), 7, 'what has been answered is not counted');
 });

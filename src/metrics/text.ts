@@ -1,5 +1,4 @@
 /** Families of metrics as text: OpenMetrics 1.0, and the older format that a textfile has. */
-import { printable } from './excerpt.js';
 
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
@@ -20,9 +19,20 @@ export type Format = 'openmetrics' | 'textfile';
 
 const ENDINGS = { counter: '_total', gauge: '', info: '_info' } as const;
 
+/** What ends a line, or what a terminal would obey: it means nothing in a label. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
 /** OpenMetrics 1.0, "Escaping"; the older format has the same for label values. */
 function escape(value: string): string {
-  return printable(value).replaceAll('\\', '\\\\').replaceAll('"', '\\"');
+  return value.replace(UNSAFE, '\ufffd').replaceAll('\\', '\\\\').replaceAll('"', '\\"');
+}
+
+function renderNumber(value: number): string {
+  return Number.isFinite(value) || Number.isNaN(value)
+    ? String(value)
+    : value > 0
+      ? '+Inf'
+      : '-Inf';
 }
 
 function renderLabels(labels: Sample['labels']): string {
@@ -46,7 +56,7 @@ function renderFamily({ name, type, unit, help, samples }: Family, format: Forma
     `# TYPE ${known} ${openly || type !== 'info' ? type : 'gauge'}`,
     ...(openly && unit !== undefined ? [`# UNIT ${known} ${unit}`] : []),
     `# HELP ${known} ${help}`,
-    ...[...values].map(([labels, value]) => `${series}${labels} ${value}`),
+    ...[...values].map(([labels, value]) => `${series}${labels} ${renderNumber(value)}`),
   ];
 }
 

@@ -1,5 +1,5 @@
 /** How families of metrics are put together. */
-import type { Family, Sample } from './metrics-text.js';
+import type { Family, Sample } from './text.js';
 
 export type Labels = Readonly<Record<string, string>>;
 export const sample = (labels: Labels, value: number): Sample => ({ labels, value });
