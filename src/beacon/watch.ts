@@ -20,6 +20,9 @@ export interface Account {
   readonly missing: number;
 }
 
+/** Boots that are remembered. */
+const PAST = 16;
+
 export class BeaconWatch {
   /** By the newest whole beacon. */
   account: Account | undefined;
@@ -27,6 +30,8 @@ export class BeaconWatch {
   #expected = 0;
   #received = 0;
   #before: Whole | undefined;
+  /** Boots before the one that lasts: what still comes of them came before. */
+  #past: readonly string[] = [];
 
   /** An event came that is no beacon, and that had not come before. */
   take(): void {
@@ -47,15 +52,19 @@ export class BeaconWatch {
   noteWhole(whole: Whole): Account | undefined {
     const { beacon } = whole;
     const before = this.#before;
-    // It came again, or a power cut has taken its record back.
-    if (before && beacon.routine <= before.beacon.routine) return undefined;
-    if (before) {
+    if (this.#past.includes(beacon.boot)) return undefined;
+    const restarted = before !== undefined && before.beacon.boot !== beacon.boot;
+    if (restarted) this.#past = [...this.#past, before.beacon.boot].slice(-PAST);
+    if (before && beacon.routine > before.beacon.routine) {
       this.#expected += beacon.routine - before.beacon.routine - before.parts;
       this.#expected += Math.max(0, beacon.urgent - before.beacon.urgent);
+    } else if (before) {
+      if (!restarted) return undefined;
+      // Its journal is another one, or one that a power cut has set back.
+      this.#expected = this.#received + this.account!.missing;
     }
     this.#before = whole;
     const [expected, received] = [this.#expected, this.#received];
-    const restarted = before !== undefined && before.beacon.boot !== beacon.boot;
     const missing = Math.max(0, expected - received);
     this.account = { beacon, restarted, expected, received, missing };
     return this.account;

@@ -23,7 +23,7 @@ interface Raised {
 }
 
 export class Alarms {
-  readonly #names: Names;
+  #names: Names;
   readonly #age: number;
   readonly #raised = new Map<string, Raised>();
   #list: readonly Alarm[] | undefined;
@@ -34,6 +34,11 @@ export class Alarms {
   constructor(names: Names, age: number) {
     this.#names = names;
     this.#age = age;
+  }
+
+  /** Those to come have other names; what stands was said already. */
+  rename(names: Names): void {
+    this.#names = names;
   }
 
   /** Newest first. */

@@ -1,4 +1,5 @@
 /** What the board knows: sensors as they are now, alarms, and what the relay says of itself. */
+import { createHash } from 'node:crypto';
 import { BEACON_CLASS, BEACON_TYPE, decodeBeacon } from '../beacon/beacon.js';
 import { CLASS, DATA, readU16, SIZE, TYPE } from '../event/layout.js';
 import { formatEvent } from '../event/event.js';
@@ -89,6 +90,15 @@ class Shown implements SensorState {
     this.#fixed = naming?.decimals !== undefined;
   }
 
+  /** Goes on where the one of before the names changed has ended. */
+  adopt(before: Shown): void {
+    this.value = before.value;
+    this.time = before.time;
+    this.spark = before.spark;
+    if (!this.#fixed) this.decimals = before.decimals;
+    this.#bucket = before.#bucket;
+  }
+
   /** Takes a reading; false if a newer one is there. */
   take(time: number, value: number): boolean {
     if (time < this.time) return false;
@@ -117,10 +127,10 @@ function decimalsOf(value: number): number {
 }
 
 export class Core implements BoardView {
-  readonly title: string;
   readonly started: number;
-  readonly zones: readonly Zone[];
   readonly #options: CoreOptions;
+  #names: Names;
+  #edition: string;
   readonly #origin = new Origin();
   readonly #sensors = new Map<string, Shown>();
   #sorted: readonly Shown[] | undefined;
@@ -145,15 +155,45 @@ export class Core implements BoardView {
   constructor(options: CoreOptions, now: number) {
     const { names, alarmAge, silence } = options;
     this.#options = options;
-    this.title = names.title;
-    this.zones = names.zones;
+    this.#names = names;
+    this.#edition = editionOf(names);
     this.started = now;
     this.#alarms = new Alarms(names, alarmAge);
     this.#relays = new Relays(silence, now);
   }
 
+  get title(): string {
+    return this.#names.title;
+  }
+
+  get zones(): readonly Zone[] {
+    return this.#names.zones;
+  }
+
+  get edition(): string {
+    return this.#edition;
+  }
+
   get revision(): number {
     return this.#revision;
+  }
+
+  /** What these names hide is gone; what they have another unit for is gone until its next reading. */
+  rename(names: Names): void {
+    const before = [...this.#sensors.values()];
+    this.#names = names;
+    this.#edition = editionOf(names);
+    this.#alarms.rename(names);
+    this.#hidden.clear();
+    this.#sensors.clear();
+    this.#sorted = undefined;
+    this.#revision++;
+    for (const sensor of before) {
+      const shown = this.#assume(sensor.id, sensor.shown?.name ?? '');
+      if (!shown || !this.#admit(shown)) continue;
+      shown.adopt(sensor);
+      shown.revision = this.#revision;
+    }
   }
 
   sensors(): readonly SensorState[] {
@@ -221,11 +261,8 @@ export class Core implements BoardView {
   /** Takes readings of before this board began; nobody is told. */
   recall(key: string, readings: readonly Reading[]): void {
     const [id = '', unit = ''] = key.split('@');
-    const origin = this.#origin;
-    if (!origin.assume(id, unit)) return;
-    if (this.#isHidden(origin) || readings.length === 0) return;
-    const shown = new Shown(origin, this.#options.names);
-    if ((shown.shown?.name ?? '') !== unit || !this.#admit(shown)) return;
+    const shown = readings.length > 0 && this.#assume(id, unit);
+    if (!shown || !this.#admit(shown)) return;
     // Of a clock that was ahead: what comes now is newer.
     for (const { time, value } of readings) shown.take(Math.min(time, this.started), value);
   }
@@ -271,10 +308,18 @@ export class Core implements BoardView {
     return { received: now, event, ...(reading && { reading }) };
   }
 
+  /** A sensor without any reading; undefined: it is hidden, or shown in another unit. */
+  #assume(id: string, unit: string): Shown | undefined {
+    const origin = this.#origin;
+    if (!origin.assume(id, unit) || this.#isHidden(origin)) return undefined;
+    const shown = new Shown(origin, this.#names);
+    return (shown.shown?.name ?? '') === unit ? shown : undefined;
+  }
+
   #read(origin: Origin, time: number): Reading | undefined {
     if (Number.isNaN(origin.value)) return undefined;
     const known = this.#sensors.get(origin.id);
-    const shown = known ?? new Shown(origin, this.#options.names);
+    const shown = known ?? new Shown(origin, this.#names);
     const value = shownValue(origin, shown.shown);
     if (Number.isNaN(value) || (!known && !this.#admit(shown))) return undefined;
     if (shown.take(time, value)) shown.revision = ++this.#revision;
@@ -302,12 +347,15 @@ export class Core implements BoardView {
     const { id } = origin;
     const known = this.#hidden.get(id);
     if (known !== undefined) return known;
-    const { names } = this.#options;
-    const [naming] = namingOf(names, origin);
-    const hidden = naming ? naming.hide : !names.showOthers;
+    const [naming] = namingOf(this.#names, origin);
+    const hidden = naming ? naming.hide : !this.#names.showOthers;
     if (this.#hidden.size < MAX_LOOKED_UP) this.#hidden.set(id, hidden);
     return hidden;
   }
+}
+
+function editionOf(names: Names): string {
+  return createHash('sha256').update(JSON.stringify(names)).digest('base64url').slice(0, 12);
 }
 
 function compare(a: string, b: string): number {

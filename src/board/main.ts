@@ -18,7 +18,7 @@ import {
   readPublicTls,
 } from '../config/board.js';
 import { DocumentError } from '../document/document.js';
-import { NO_NAMES, parseNames } from '../sensor/names.js';
+import { type Names, NO_NAMES, parseNames } from '../sensor/names.js';
 import { openLog } from '../wire/log.js';
 import { readAlarms, writeAlarms } from './alarm-file.js';
 import { Core } from './core.js';
@@ -41,15 +41,17 @@ const BEHIND_PROXY = {
 const log = openLog('board');
 
 async function serve(config: BoardConfig): Promise<void> {
-  const file = readNames(config);
-  const names = file ? parseNames(file.text, file.path) : NO_NAMES;
+  const takeNames = (): Names => {
+    const file = readNames(config);
+    return file ? parseNames(file.text, file.path) : NO_NAMES;
+  };
   const users = config.link.users.map((user) => ({
     name: user.name,
     password: readPassword(user),
     right: user.may,
     ...(user.certificate && { certificate: user.certificate }),
   }));
-  const core = new Core({ ...config, names }, Date.now());
+  const core = new Core({ ...config, names: takeNames() }, Date.now());
   const { raw, hours: hour, days: day, events, size } = config.history;
   const history = await History.open(
     { directory: join(config.state, 'history'), keep: { raw, hour, day }, events, size },
@@ -108,7 +110,8 @@ async function serve(config: BoardConfig): Promise<void> {
   }, TICK);
   const open = config.public.tls;
   const files = [config.link.tls.cert, config.link.tls.key, config.link.tls.ca];
-  const watched = new Watched(
+  const certificates = new Watched(
+    'certificates',
     [...files, ...(open ? [open.cert, open.key] : [])].map(({ path }) => path),
     () => {
       link.setTls(readLinkTls(config));
@@ -117,9 +120,16 @@ async function serve(config: BoardConfig): Promise<void> {
     },
     log,
   );
+  const names = new Watched(
+    'names',
+    config.names ? [config.names.path] : [],
+    () => core.rename(takeNames()),
+    log,
+  );
   const stop = async (): Promise<void> => {
     clearInterval(ticking);
-    watched.close();
+    certificates.close();
+    names.close();
     await Promise.all([link.close(), pages.close()]);
     saveAlarms();
     await history.close();

@@ -1,4 +1,4 @@
-/** Takes certificates anew when their files change, and keeps the old ones if they do not fit. */
+/** Takes files anew when they change, and keeps what was before if they do not fit. */
 import { statSync } from 'node:fs';
 import type { Logger } from '../wire/log.js';
 
@@ -9,8 +9,11 @@ export class Watched {
   readonly #timer: NodeJS.Timeout;
   #seen: string;
 
-  /** @param take reads them; if it throws, it is tried again when they change again */
-  constructor(paths: readonly string[], take: () => void, log: Logger) {
+  /**
+   * @param what they are, in the log
+   * @param take reads them; if it throws, it is tried again when they change again
+   */
+  constructor(what: string, paths: readonly string[], take: () => void, log: Logger) {
     this.#paths = paths;
     this.#seen = this.#look();
     this.#timer = setInterval(() => {
@@ -19,9 +22,10 @@ export class Watched {
       this.#seen = now;
       try {
         take();
-        log.info({ event: 'certificates' }, 'certificates were taken anew');
+        log.info({ event: what }, `${what} were taken anew`);
       } catch (error) {
-        log.error({ event: 'certificates', err: error }, 'the new certificates do not fit');
+        const reason = (error as Error).message;
+        log.error({ event: what, reason }, `the new ${what} do not fit: those before stay`);
       }
     }, EVERY);
   }

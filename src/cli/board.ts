@@ -43,7 +43,8 @@ A small configuration, and the certificates for it:
 
   tidegate pki init && tidegate pki issue relay && tidegate pki issue board.example --server
 
-Without 'tls', the page is served as HTTP: for a reverse proxy on the same machine.
+Certificates and names are taken anew when their files change, without a restart; wrong ones are
+refused, and the log says why. Without 'tls', the page is served as HTTP: for a reverse proxy on the same machine.
 
 Exit codes: 0 ended as told, or the configuration is right; 1 it is wrong, or the board failed;
 2 usage.

@@ -50,6 +50,18 @@ async function sensorView(): Promise<View> {
   };
 }
 
+/** A page is at most a second old when it comes; many pages shall not all come back at once. */
+const RELOAD_AFTER = 2000;
+const RELOAD_SPREAD = 4000;
+let reloading = false;
+
+/** What sensors are called, or the plan, has changed. */
+function reloadFor(edition: string): void {
+  if (reloading || edition === document.body.dataset['edition']) return;
+  reloading = true;
+  setTimeout(() => location.reload(), RELOAD_AFTER + Math.random() * RELOAD_SPREAD);
+}
+
 /** The server's table stays until there is something in its place. */
 async function begin(): Promise<void> {
   const served = Number(document.body.dataset['now']);
@@ -69,6 +81,7 @@ async function begin(): Promise<void> {
     },
     alarms: (all) => alarms.show(all),
     relay: (state) => relay.show(state),
+    edition: reloadFor,
     async refresh() {
       const [raised, state] = await Promise.all([getAlarms(), getRelay(), view.refresh()]);
       alarms.show(raised);

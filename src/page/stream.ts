@@ -15,6 +15,8 @@ export interface StreamHandlers {
   sensors(changed: readonly SensorState[]): void;
   alarms(alarms: readonly Alarm[]): void;
   relay(relay: RelayView): void;
+  /** Another one than the page's: what the server's HTML says is old. */
+  edition(edition: string): void;
   /** Once it is open: all that may have been missed. It rejects if the board does not answer. */
   refresh(): Promise<void>;
   /** It goes on. */
@@ -76,6 +78,9 @@ export class Stream {
     this.#on(source, 'alarms', (said) => {
       const { alarms } = said as { alarms: readonly AlarmWire[] };
       this.#handlers.alarms(alarms.map(alarmOf));
+    });
+    this.#on(source, 'edition', (said) => {
+      this.#handlers.edition((said as { edition: string }).edition);
     });
     this.#on(source, 'relay', (said) => this.#handlers.relay(relayOf(said as RelayWire)));
   }

@@ -117,6 +117,8 @@ export interface BoardCounters {
 /** What may be shown to anybody: the core of the board, as pages and API see it. */
 export interface BoardView {
   readonly title: string;
+  /** Another one when what sensors are called, where they are or what is shown has changed. */
+  readonly edition: string;
   /** When the board began, ms since 1970. */
   readonly started: number;
   readonly zones: readonly Zone[];

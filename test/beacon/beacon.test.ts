@@ -86,6 +86,32 @@ await t.test('nothing else is taken for a beacon, and nothing throws', (t) => {
   t.end();
 });
 
+await t.test('a journal that begins anew is an account of its own', (t) => {
+  const watch = new BeaconWatch();
+  const say = (boot: string, time: number, routine: number, urgent = 0) => {
+    const [data] = encodeBeacon({
+      ...{ relay: 'r', boot: boot.repeat(16), time, routine, urgent, size: 1 },
+      ...{ root: new Uint8Array(32), keyId: '00000000', signature: new Uint8Array(64) },
+      sources: [],
+    });
+    return watch.note(decodeBeacon(data!)!);
+  };
+  const came = (count: number): void => {
+    for (let i = 0; i < count; i++) watch.take();
+  };
+  say('a', 1, 1000, 50);
+  came(8);
+  t.match(say('a', 2, 1011, 50), { expected: 10, missing: 2 });
+  came(40);
+  t.match(say('b', 3, 41), { restarted: true, missing: 2 }, 'those of before stay');
+  came(5);
+  t.match(say('b', 4, 50), { restarted: false, missing: 5 }, 'three of eight never came');
+  t.equal(say('a', 2, 1011, 50), undefined, 'one of before that came again');
+  t.equal(say('b', 3, 41), undefined);
+  t.match(say('c', 5, 60), { restarted: true, missing: 14 }, 'the same journal goes on');
+  t.end();
+});
+
 await t.test('missing events are counted exactly, whatever comes late or again', (t) => {
   fc.assert(
     fc.property(

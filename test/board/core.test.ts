@@ -248,6 +248,51 @@ await t.test('what a names file hides is neither shown nor kept', (t) => {
   t.end();
 });
 
+await t.test('under other names it goes on with what it knows', (t) => {
+  const id = '10.6.FFFFFFFFFFFFFFFEB827EB1000010002.2';
+  const named = (entry: string, title = 'A') =>
+    parseNames(
+      `schema: tidegate-names/v1\ntitle: ${title}\nzones: { z: { name: Hall } }\n` +
+        `sensors: [{ match: { class: 10, type: 6 }, ${entry} }]`,
+      'board.yaml',
+    );
+  const core = coreOf();
+  take(core, { data: '0x8A,0x81,0x01,0x07' });
+  take(core, { vscpClass: 1, type: 2, data: '0,1,2' });
+  const seen = [core.edition];
+  const { revision } = core;
+  core.rename(named('name: Boiler, zone: z', 'B'));
+  t.match([core.title, core.zones], ['B', [{ id: 'z' }]]);
+  t.match(core.sensor(id), {
+    name: 'Boiler',
+    place: 'Hall',
+    value: 26.3,
+    spark: [26.3],
+    time: NOW,
+  });
+  t.ok(core.sensor(id)!.revision > revision, 'streams are told');
+  t.equal(core.alarms().length, 1);
+  seen.push(core.edition);
+
+  take(core, { data: '0x8A,0x81,0x01,0x08', time: '2026-11-23T12:00:01Z' }, NOW + 1000);
+  t.match(core.sensor(id), { name: 'Boiler', value: 26.4, spark: [26.4] }, 'in the same bucket');
+  core.rename(named('unit: fahrenheit'));
+  t.equal(core.sensor(id), undefined, 'another series begins with its next reading');
+  take(core, { data: '0x8A,0x81,0x01,0x07', time: '2026-11-23T12:00:02Z' }, NOW + 2000);
+  t.match(core.sensor(id), { unit: '°F' });
+  t.equal(core.sensor(id)!.value.toFixed(2), '79.34');
+  seen.push(core.edition);
+
+  core.rename(named('hide: true'));
+  t.same([core.sensors(), core.sensor(id)], [[], undefined]);
+  t.equal(take(core, { data: '0x8A,0x81,0x01,0x09' }, NOW + 3000), undefined, 'nor kept');
+  seen.push(core.edition);
+  core.rename(NO_NAMES);
+  t.equal(core.edition, seen[0], 'what is the same has the same edition');
+  t.equal(new Set(seen).size, 4);
+  t.end();
+});
+
 await t.test('after a restart it shows what it knew', (t) => {
   const core = coreOf();
   const id = '10.6.FFFFFFFFFFFFFFFEB827EB1000010002.2';

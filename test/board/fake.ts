@@ -42,6 +42,7 @@ export function fakeSensor(index = 0, more: Partial<Sensor> = {}): Sensor {
 /** Of no relay and no sensor, until a test says otherwise. */
 export class FakeView implements BoardView {
   title = 'A board';
+  edition = 'first';
   started = NOON;
   zones: readonly Zone[] = [];
   revision = 0;

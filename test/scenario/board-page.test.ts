@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { launch, noBrowser, open, until } from '../board/page/browser.js';
 import { FakeLower } from '../fake/lower.js';
@@ -59,6 +61,21 @@ await t.test(
     t.same(complaints, []);
     await relay.stop();
     await until(page, `/not connected|away/i.test(document.body.innerText)`);
+    t.same(complaints, []);
+
+    const file = join(board.directory, 'board.yaml');
+    writeFileSync(file, `${NAMES}    unit: fahrenheight\n`);
+    await board.until(
+      () => Promise.resolve(board.log.includes('"event":"names"')),
+      'it is refused',
+    );
+    t.match(board.log, /board\.yaml:7:11: .*unknown unit 'fahrenheight'; did you mean/);
+    const reloaded = page.waitForEvent('load');
+    writeFileSync(file, NAMES.replace('Pier 3', 'Pier 4').replace('harbour', 'north harbour'));
+    await reloaded;
+    await until(page, shows('Pier 4'));
+    await until(page, shows('The north harbour'));
+    t.match(await page.textContent('main'), '45.6', 'with what was known');
     t.same(complaints, []);
   },
 );

@@ -251,8 +251,9 @@ export function describeApi({ points, events, rows }: HttpLimits) {
       '/api/v1/stream': get(
         'What changes, as server-sent events, at most once a second.',
         answer(
-          '`sensors` ({ revision, sensors }: those that changed), `alarms` ({ alarms }: all) and ' +
-            '`relay` (Relay). It begins with all of it, or with what changed since the revision ' +
+          '`sensors` ({ revision, sensors }: those that changed), `alarms` ({ alarms }: all) ' +
+            '`relay` (Relay) and `edition` ({ edition }: another one when names, places or what is ' +
+            'shown have changed; ask for /api/v1/sensors anew). It begins with all of it, or with what changed since the revision ' +
             'that `since` or Last-Event-ID names.',
           'text/event-stream',
           text,

@@ -50,6 +50,7 @@ export class Streams {
   readonly #looks: number[];
   #alarms: string;
   #relay: string;
+  #edition: string;
   /** Number of the last look that found a change. */
   #look = 0;
   /** By the revision that they begin after: made since the last look. */
@@ -67,6 +68,7 @@ export class Streams {
     this.#looks = [view.revision];
     this.#alarms = this.#alarmsNow();
     this.#relay = this.#relayNow();
+    this.#edition = this.#editionNow();
   }
 
   /** @throws Problem: there are too many */
@@ -207,9 +209,12 @@ export class Streams {
     const { revision } = this.#view;
     const alarms = this.#alarmsNow();
     const relay = this.#relayNow();
+    const edition = this.#editionNow();
     let text = revision === after ? '' : this.#sensorsAfter(after);
     if (alarms !== this.#alarms) text += alarms;
     if (relay !== this.#relay) text += relay;
+    if (edition !== this.#edition) text += edition;
+    this.#edition = edition;
     this.#alarms = alarms;
     this.#relay = relay;
     this.#looks.push(revision);
@@ -227,7 +232,7 @@ export class Streams {
     const after = revision <= this.#view.revision ? this.#lookBefore(revision) : -1;
     const found = this.#frames.get(after);
     if (found) return found;
-    const text = `${this.#sensorsAfter(after)}${this.#alarmsNow()}${this.#relayNow()}`;
+    const text = `${this.#sensorsAfter(after)}${this.#others()}`;
     const frame = { revision: this.#view.revision, bytes: Buffer.from(text) };
     this.#frames.set(after, frame);
     return frame;
@@ -244,6 +249,14 @@ export class Streams {
     if (changed.length === 0 && after >= 0) return `id: ${formatRevision(revision, started)}\n\n`;
     const data = JSON.stringify({ revision, sensors: changed.map(shapeSensor) });
     return `id: ${formatRevision(revision, started)}\nevent: sensors\ndata: ${data}\n\n`;
+  }
+
+  #others(): string {
+    return `${this.#alarmsNow()}${this.#relayNow()}${this.#editionNow()}`;
+  }
+
+  #editionNow(): string {
+    return `event: edition\ndata: ${JSON.stringify({ edition: this.#view.edition })}\n\n`;
   }
 
   #alarmsNow(): string {

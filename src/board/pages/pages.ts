@@ -42,12 +42,13 @@ interface Frame {
   /** Of the board; empty: it is not known. */
   readonly board: string;
   readonly now?: number;
+  readonly edition?: string;
   readonly modules: readonly string[];
   readonly body: Value;
 }
 
 /** `kept` hides what a script replaces, before the first paint: early.js says when. */
-function frame(assets: Assets, { kind, title, board, now, modules, body }: Frame): string {
+function frame(assets: Assets, { kind, title, board, now, edition, modules, body }: Frame): string {
   const charted = kind === 'sensor';
   return html`<!doctype html>
     <html lang="en">
@@ -64,7 +65,11 @@ function frame(assets: Assets, { kind, title, board, now, modules, body }: Frame
         ${modules.map((file) => html`<link rel="modulepreload" href="${assets.path(file)}" /> `)}
         ${kind !== 'none' && html`<script type="module" src="${assets.path('page.js')}"></script>`}
       </head>
-      <body data-kind="${kind}" ${now !== undefined && html` data-now="${now}"`}>
+      <body
+        data-kind="${kind}"
+        ${now !== undefined && html` data-now="${now}"`}
+        ${edition !== undefined && html` data-edition="${edition}"`}
+      >
         <a class="skip" href="#main">Skip to the content</a>
         <header class="top">
           <a class="brand" href="/"
@@ -104,6 +109,7 @@ function indexPage(assets: Assets, view: BoardView, now: number): string {
     title: view.title,
     board: view.title,
     now,
+    edition: view.edition,
     modules: [...MODULES, 'theme.js', 'tiles.js'],
     body: html`<main id="main" tabindex="-1">
       <h1 class="unseen">${view.title}</h1>
@@ -189,6 +195,7 @@ function sensorPage(
     title: `${title} · ${view.title}`,
     board: view.title,
     now,
+    edition: view.edition,
     modules: [...MODULES, 'theme.js', 'detail.js', 'chart.js', 'uPlot.esm.js'],
     body: html`<main id="main" tabindex="-1">
       <nav class="back" aria-label="Back"><a href="/" id="back">All sensors</a></nav>

@@ -26,14 +26,14 @@ await t.test('a stream begins with all there is, and goes on with what changes',
   const served = await Served.start(t, QUICK);
   const { view } = served;
   const line = await served.stream();
-  await line.until('event: relay');
+  await line.until('"edition":"first"');
   t.match(line.text, /^HTTP\/1\.1 200 OK\r\n/);
   t.match(line.text, '\r\nContent-Type: text/event-stream; charset=utf-8\r\n');
   t.match(line.text, '\r\nCache-Control: no-store\r\n');
   t.match(line.text, '\r\n\r\nretry: 3000\n\n');
   t.same(
     line.events().map(({ event }) => event),
-    ['sensors', 'alarms', 'relay'],
+    ['sensors', 'alarms', 'relay', 'edition'],
   );
   t.equal(changesOf(line)[0]!.sensors.length, 3);
   view.read(id, 25.5, NOON + 5000);
@@ -46,6 +46,8 @@ await t.test('a stream begins with all there is, and goes on with what changes',
   await line.until('"name":"Fire"');
   view.setRelay({ state: 'live', beacon: NOON });
   await line.until('"state":"live"');
+  view.edition = 'second';
+  await line.until('"edition":"second"');
   t.equal(served.counters.streams, 1);
   line.socket.destroy();
   await eventually(() => served.counters.streams === 0);
@@ -113,10 +115,10 @@ await t.test('a name cannot end an event, or begin another', async (t) => {
   const name = 'a\r\n\r\nevent: alarms\ndata: {}\n\n\u2028\ud800';
   served.view.show(fakeSensor(0, { name }));
   const line = await served.stream();
-  await line.until('event: relay');
+  await line.until('event: edition');
   t.same(
     line.events().map(({ event }) => event),
-    ['sensors', 'alarms', 'relay'],
+    ['sensors', 'alarms', 'relay', 'edition'],
   );
   t.equal(changesOf(line)[0]!.sensors[0]!.name, name);
 });
@@ -125,7 +127,7 @@ await t.test('a stream on which nothing happens has signs of life', async (t) =>
   const served = await Served.start(t, { refresh: 20, signOfLife: 100 });
   const line = await served.stream();
   await line.until(/\n\n:\n\n:\n\n:\n\n/);
-  t.equal(line.events().length, 3);
+  t.equal(line.events().length, 4);
 });
 
 await t.test('one that does not read is cut off, and the others go on', async (t) => {
