@@ -44,6 +44,10 @@ const SPARK_EVERY = 10_000;
 /** Sensors of which it is remembered whether they are hidden, so that they are looked up once. */
 const MAX_LOOKED_UP = 65_536;
 const MAX_DECIMALS = 3;
+/** ms of silence after which a sensor without a name gives way to another, when there are too many. */
+const OLD = 86_400_000;
+/** ms between two looks for one. */
+const LOOK_AGAIN = 60_000;
 
 /** What is shown of a sensor, changed in place: ten thousand events a second make no garbage of it. */
 class Shown implements SensorState {
@@ -134,6 +138,9 @@ export class Core implements BoardView {
   readonly #origin = new Origin();
   readonly #sensors = new Map<string, Shown>();
   #sorted: readonly Shown[] | undefined;
+  #unnamed = 0;
+  /** When none of them was old enough to give way. */
+  #noneOld = -Infinity;
   readonly #hidden = new Map<string, boolean>();
   readonly #alarms: Alarms;
   readonly #relays: Relays;
@@ -186,11 +193,12 @@ export class Core implements BoardView {
     this.#alarms.rename(names);
     this.#hidden.clear();
     this.#sensors.clear();
+    this.#unnamed = 0;
     this.#sorted = undefined;
     this.#revision++;
     for (const sensor of before) {
       const shown = this.#assume(sensor.id, sensor.shown?.name ?? '');
-      if (!shown || !this.#admit(shown)) continue;
+      if (!shown || !this.#admit(shown, this.started)) continue;
       shown.adopt(sensor);
       shown.revision = this.#revision;
     }
@@ -262,7 +270,7 @@ export class Core implements BoardView {
   recall(key: string, readings: readonly Reading[]): void {
     const [id = '', unit = ''] = key.split('@');
     const shown = readings.length > 0 && this.#assume(id, unit);
-    if (!shown || !this.#admit(shown)) return;
+    if (!shown || !this.#admit(shown, this.started)) return;
     // Of a clock that was ahead: what comes now is newer.
     for (const { time, value } of readings) shown.take(Math.min(time, this.started), value);
   }
@@ -302,7 +310,7 @@ export class Core implements BoardView {
       this.#revision++;
       return { received: now, event };
     }
-    const reading = this.#read(origin, time);
+    const reading = this.#read(origin, time, now);
     if (reading) counters.readings++;
     else counters.other++;
     return { received: now, event, ...(reading && { reading }) };
@@ -316,23 +324,47 @@ export class Core implements BoardView {
     return (shown.shown?.name ?? '') === unit ? shown : undefined;
   }
 
-  #read(origin: Origin, time: number): Reading | undefined {
+  #read(origin: Origin, time: number, now: number): Reading | undefined {
     if (Number.isNaN(origin.value)) return undefined;
     const known = this.#sensors.get(origin.id);
     const shown = known ?? new Shown(origin, this.#names);
     const value = shownValue(origin, shown.shown);
-    if (Number.isNaN(value) || (!known && !this.#admit(shown))) return undefined;
+    if (Number.isNaN(value) || (!known && !this.#admit(shown, now))) return undefined;
     if (shown.take(time, value)) shown.revision = ++this.#revision;
     return { sensor: this.keyOf(shown.id), time, value };
   }
 
-  #admit(shown: Shown): boolean {
-    if (this.#sensors.size >= this.#options.sensors) {
+  #admit(shown: Shown, now: number): boolean {
+    const named = this.#isNamed(shown);
+    if (this.#sensors.size >= this.#options.sensors && !this.#makeRoom(named, now)) {
       this.#counters.unshown++;
       return false;
     }
     this.#sensors.set(shown.id, shown);
+    if (!named) this.#unnamed++;
     this.#sorted = undefined;
+    return true;
+  }
+
+  /** By the names file: not invented by whoever can send events. */
+  #isNamed({ entry }: Shown): boolean {
+    return entry < this.#names.sensors.length;
+  }
+
+  /** The one that was silent longest and has no name gives way to a named one, or when it is old. */
+  #makeRoom(named: boolean, now: number): boolean {
+    if (this.#unnamed === 0 || (!named && Math.abs(now - this.#noneOld) < LOOK_AGAIN)) return false;
+    let oldest: Shown | undefined;
+    for (const each of this.#sensors.values()) {
+      if (!this.#isNamed(each) && each.time < (oldest?.time ?? Infinity)) oldest = each;
+    }
+    if (!oldest) return false;
+    if (!named && now - oldest.time < OLD) {
+      this.#noneOld = now;
+      return false;
+    }
+    this.#sensors.delete(oldest.id);
+    this.#unnamed--;
     return true;
   }
 

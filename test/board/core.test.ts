@@ -293,6 +293,37 @@ await t.test('under other names it goes on with what it knows', (t) => {
   t.end();
 });
 
+await t.test('invented sensors lock out neither named ones nor those of tomorrow', (t) => {
+  const names = parseNames(
+    'schema: tidegate-names/v1\nsensors: [{ match: { type: 6, sensor: 2 }, name: Boiler }]',
+    'board.yaml',
+  );
+  const core = coreOf({ names, sensors: 3 });
+  const node = (n: number): string => NODE.replace(/..$/, `1${n}`);
+  const say = (n: number, data: string, later = 0): void => {
+    const at = NOW + later;
+    const time = `${new Date(at).toISOString().slice(0, 19)}Z`;
+    take(core, { data, guid: node(n), time }, at);
+  };
+  const shown = (): string[] => core.sensors().map(({ guid, name }) => `${guid.slice(-1)} ${name}`);
+  for (let n = 1; n <= 5; n++) say(n, '0x89,0x81,0x01,0x07', n * 1000);
+  t.same(
+    shown(),
+    ['1', '2', '3'].map((n) => `${n} Temperature, sensor 1`),
+  );
+  t.equal(core.counters().unshown, 2);
+  say(6, '0x8A,0x81,0x01,0x07', 6000);
+  t.same(shown(), ['6 Boiler', '2 Temperature, sensor 1', '3 Temperature, sensor 1']);
+  const day = 86_400_000;
+  say(3, '0x89,0x81,0x01,0x08', day);
+  say(7, '0x89,0x81,0x01,0x07', day + 120_000);
+  t.same(shown(), ['6 Boiler', '3 Temperature, sensor 1', '7 Temperature, sensor 1']);
+  for (const n of [1, 2, 4]) say(n, '0x8A,0x81,0x01,0x07', day + 130_000);
+  t.same(shown(), ['6', '1', '2'].map((n) => `${n} Boiler`).sort(), 'named ones stay');
+  t.equal(core.counters().unshown, 3);
+  t.end();
+});
+
 await t.test('after a restart it shows what it knew', (t) => {
   const core = coreOf();
   const id = '10.6.FFFFFFFFFFFFFFFEB827EB1000010002.2';
