@@ -4,21 +4,24 @@
  * Class CLASS2.CUSTOM (1029), type 21575 (0x5447, "TG"), Level II data, big-endian; with more sources
  * than fit, several parts, one event each:
  *
- *     u8 version (1), u8 part, u8 parts, u8 bytes of the relay's name, the name
+ *     u8 version (2), u8 part, u8 parts, u8 bytes of the relay's name, the name
  *     8 bytes: this run of the gate, by chance       u64 the relay's clock, ms since 1970
  *     u64 the channel's records up to this event     u64 those of its urgent lane
  *     u64 leaves that the audit log's newest checkpoint signs     32 bytes: their root
  *     4 bytes: id of the key     64 bytes: its Ed25519 signature of that checkpoint
  *     u8 number of the first source in this part     u8 sources in this part, then of each:
  *       u64 in, u64 permitted, u64 denied, u64 malformed, u64 lost, u32 seconds since it was heard
+ *     64 bytes: the same key's Ed25519 signature of `tidegate beacon`, a zero byte, and all before it
  *
+ * The zero byte is in no signed note: neither signature can stand in for the other.
  * Sources have numbers in the order of the configuration: their names stay inside.
  */
 
 export const BEACON_CLASS = 1029;
 export const BEACON_TYPE = 0x5447;
 
-const VERSION = 1;
+const VERSION = 2;
+const CONTEXT = new TextEncoder().encode('tidegate beacon\0');
 const HASH_BYTES = 32;
 const ID_BYTES = 4;
 const SIGNATURE_BYTES = 64;
@@ -63,17 +66,31 @@ export interface Beacon {
 export interface BeaconPart extends Beacon {
   readonly part: number;
   readonly parts: number;
+  /** What its own signature signs, and that signature; not verified. */
+  readonly message: Uint8Array;
+  readonly own: Uint8Array;
 }
 
-/** The data of each of a beacon's events. */
-export function encodeBeacon(beacon: Beacon): Uint8Array[] {
+/** Bytes before the sources. */
+const headLength = (name: number): number =>
+  4 + name + BOOT_BYTES + 4 * 8 + HASH_BYTES + ID_BYTES + SIGNATURE_BYTES + 2;
+
+/**
+ * The data of each of a beacon's events.
+ *
+ * @param sign the Ed25519 signature of a message, 64 bytes, by the key of the beacon
+ */
+export function encodeBeacon(
+  beacon: Beacon,
+  sign: (message: Uint8Array) => Uint8Array,
+): Uint8Array[] {
   const name = new TextEncoder().encode(beacon.relay).subarray(0, MAX_NAME);
-  const head = 4 + name.length + BOOT_BYTES + 4 * 8 + HASH_BYTES + ID_BYTES + SIGNATURE_BYTES + 2;
-  const most = Math.floor((MAX_DATA - head) / SOURCE_BYTES);
+  const head = headLength(name.length);
+  const most = Math.floor((MAX_DATA - head - SIGNATURE_BYTES) / SOURCE_BYTES);
   const parts = Math.max(1, Math.ceil(beacon.sources.length / most));
   return Array.from({ length: parts }, (_, part) => {
     const sources = beacon.sources.slice(part * most, (part + 1) * most);
-    const data = new Writer(head + sources.length * SOURCE_BYTES);
+    const data = new Writer(head + sources.length * SOURCE_BYTES + SIGNATURE_BYTES);
     data.bytes(Uint8Array.of(VERSION, part, parts, name.length));
     data.bytes(name);
     data.bytes(fromHex(beacon.boot));
@@ -93,14 +110,23 @@ export function encodeBeacon(beacon: Beacon): Uint8Array[] {
       data.u64(source.lost);
       data.u32(source.silence);
     }
+    data.bytes(sign(messageOf(data.whole)));
     return data.whole;
   });
+}
+
+function messageOf(data: Uint8Array): Uint8Array {
+  const signed = data.subarray(0, -SIGNATURE_BYTES);
+  const message = new Uint8Array(CONTEXT.length + signed.length);
+  message.set(CONTEXT);
+  message.set(signed, CONTEXT.length);
+  return message;
 }
 
 /** Reads the data of an event of that class and type; undefined if it is no beacon. */
 export function decodeBeacon(data: Uint8Array): BeaconPart | undefined {
   const [version, part = 0, parts = 0, length = 0] = data;
-  const head = 4 + length + BOOT_BYTES + 4 * 8 + HASH_BYTES + ID_BYTES + SIGNATURE_BYTES + 2;
+  const head = headLength(length);
   if (version !== VERSION || part >= parts || length > MAX_NAME || data.length < head) {
     return undefined;
   }
@@ -118,7 +144,7 @@ export function decodeBeacon(data: Uint8Array): BeaconPart | undefined {
     signature: from.bytes(SIGNATURE_BYTES),
   };
   const [first = 0, count = 0] = from.bytes(2);
-  if (data.length !== head + count * SOURCE_BYTES) return undefined;
+  if (data.length !== head + count * SOURCE_BYTES + SIGNATURE_BYTES) return undefined;
   const sources = Array.from({ length: count }, (_, i) => ({
     number: first + i,
     in: from.u64(),
@@ -131,7 +157,8 @@ export function decodeBeacon(data: Uint8Array): BeaconPart | undefined {
   // Whoever believes a number that no relay can have believes nothing after it.
   const numbers = [fixed.routine, fixed.urgent, fixed.size, ...sources.flatMap(countsOf)];
   if (fixed.time > MAX_TIME || !numbers.every(Number.isSafeInteger)) return undefined;
-  return { ...fixed, sources, part, parts };
+  const own = from.bytes(SIGNATURE_BYTES);
+  return { ...fixed, sources, part, parts, message: messageOf(data), own };
 }
 
 const countsOf = (source: BeaconSource): number[] => [

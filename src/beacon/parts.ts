@@ -15,12 +15,20 @@ export class Assembly {
   take(part: BeaconPart): Whole | undefined {
     const [first] = this.#parts;
     if (part.part === 0) this.#parts = [part];
-    else if (part.part === this.#parts.length && first?.routine === part.routine) {
+    else if (
+      part.part === this.#parts.length &&
+      first?.routine === part.routine &&
+      first.boot === part.boot
+    ) {
       this.#parts.push(part);
     } else return undefined;
     const { length } = this.#parts;
     if (length < part.parts) return undefined;
-    const beacon = { ...this.#parts[0]!, sources: this.#parts.flatMap(({ sources }) => sources) };
+    const { relay, boot, time, routine, urgent, size, root, keyId, signature } = this.#parts[0]!;
+    const beacon = {
+      ...{ relay, boot, time, routine, urgent, size, root, keyId, signature },
+      sources: this.#parts.flatMap(({ sources }) => sources),
+    };
     this.#parts = [];
     return { beacon, parts: length };
   }

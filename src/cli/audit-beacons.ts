@@ -1,8 +1,8 @@
 /** `tidegate audit beacons`: what a relay's beacons among received events say, and whether they are its own. */
 import { formatCheckpoint } from '../audit/checkpoint.js';
-import type { Beacon } from '../beacon/beacon.js';
+import type { Beacon, BeaconPart } from '../beacon/beacon.js';
 import { BeaconCourse, type Step } from '../beacon/course.js';
-import { assembleNote, type Note, NoteError, verifySignatures } from '../note/note.js';
+import { assembleNote, hasSigned, type Note, NoteError, verifySignatures } from '../note/note.js';
 import type { Verifier } from '../note/note.js';
 import { parseStrictly, refuseExtra, UsageError } from './arguments.js';
 import { AUDIT_BEACONS_HELP } from './audit-help.js';
@@ -23,11 +23,13 @@ function noteOf({ relay, size, root, keyId, signature }: Beacon): Note {
   return { text, signatures: [{ name: relay, id: keyId, bytes: signature }] };
 }
 
-/** Why a beacon is not the relay's; undefined: one of the keys has signed what it says of the log. */
-function wrongSignature(beacon: Beacon, keys: readonly Verifier[]): string | undefined {
+/** Why a beacon is not the relay's; undefined: one of the keys has signed all that it says. */
+function wrongSignature(beacon: BeaconPart, keys: readonly Verifier[]): string | undefined {
   try {
-    if (verifySignatures(noteOf(beacon), keys).length > 0) return undefined;
-    return `it is signed by key ${beacon.keyId}, which is none of those asked for`;
+    const [key] = verifySignatures(noteOf(beacon), keys);
+    if (!key) return `it is signed by key ${beacon.keyId}, which is none of those asked for`;
+    if (hasSigned(key, beacon.message, beacon.own)) return undefined;
+    return `what it says beside the log's checkpoint is not signed by key ${beacon.keyId}`;
   } catch (error) {
     if (!(error instanceof NoteError)) throw error;
     return error.message;

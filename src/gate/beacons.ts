@@ -20,6 +20,8 @@ export interface BeaconParts {
   readonly counters: readonly Float64Array[];
   readonly lanes: readonly Lanes[];
   readonly outflow: Outflow;
+  /** By the key of the audit log. */
+  readonly sign: (message: Uint8Array) => Uint8Array;
 }
 
 export class Beacons {
@@ -59,7 +61,7 @@ export class Beacons {
   }
 
   #encode(channel: number, now: number, time: number, { text, signatures }: Note): Uint8Array[] {
-    const { relay, boot, counters, lanes } = this.#parts;
+    const { relay, boot, counters, lanes, sign } = this.#parts;
     const { routine, urgent } = lanes[channel]!;
     const { size, root } = parseCheckpoint(text);
     const [signature] = signatures;
@@ -69,13 +71,14 @@ export class Beacons {
       const sums = { malformed: sum(malformed), lost: sum(lost) };
       return { number, in: read, permitted, denied, ...sums, silence };
     });
-    return encodeBeacon({
+    const beacon = {
       ...{ relay, boot, time, size, root, sources },
       routine: routine.sequence + 1,
       urgent: urgent.sequence,
       keyId: signature!.id,
       signature: signature!.bytes,
-    });
+    };
+    return encodeBeacon(beacon, sign);
   }
 
   #append(channel: number, time: number, parts: readonly Uint8Array[]): void {

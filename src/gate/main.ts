@@ -93,6 +93,7 @@ const beacons = new Beacons(
     ...{ relay: trail.relay, boot: trail.boot, counters: ledger.counters, lanes: ledger.lanes },
     every: settings.channels.map(({ beacon }) => beacon),
     outflow,
+    sign: (message) => trail.sign(message),
   },
   performance.now(),
 );

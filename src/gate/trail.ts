@@ -1,5 +1,5 @@
 /** Opens the audit log at the gate's start: what it says of the past, whose it is, and which key signs it. */
-import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
+import { createPrivateKey, type KeyObject, randomBytes, sign as signBytes } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Start, Void } from '../audit/leaf.js';
@@ -70,6 +70,11 @@ export class Trail {
     }
     const torn = this.#found?.torn ?? 0;
     if (torn > 0) log.warn({ event: 'audit-cut', bytes: torn }, 'cut an unfinished leaf');
+  }
+
+  /** The signature of a message that is no note, by the key that signs the log. */
+  sign(message: Uint8Array): Uint8Array {
+    return signBytes(null, message, this.#keys[0]!);
   }
 
   /** Begins to write. */

@@ -109,6 +109,11 @@ function lineOf(name: string, id: string, signature: Uint8Array): string {
   return `\u2014 ${name} ${bytes.toString('base64')}\n`;
 }
 
+/** Whether a key has signed bytes that are no note. */
+export function hasSigned({ key }: Verifier, bytes: Uint8Array, signature: Uint8Array): boolean {
+  return verifyBytes(null, bytes, key, signature);
+}
+
 /** @throws NoteError for text that a note cannot carry */
 export function signNote(text: string, signers: readonly Signer[]): string {
   if (!isText(text)) throw new NoteError('a note is text that ends in a newline');

@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { type Beacon, decodeBeacon, encodeBeacon } from '../../src/beacon/beacon.js';
+import {
+  type Beacon,
+  type BeaconPart,
+  decodeBeacon,
+  encodeBeacon,
+} from '../../src/beacon/beacon.js';
+import { Assembly } from '../../src/beacon/parts.js';
 import { BeaconWatch } from '../../src/beacon/watch.js';
 
+const CONTEXT = 'tidegate beacon\0';
+const sealOf = (number: number): Uint8Array => new Uint8Array(64).fill(number);
 const count = fc.maxSafeNat();
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const hex = (length: number) => bytes(length).map((raw) => Buffer.from(raw).toString('hex'));
@@ -38,7 +46,11 @@ const beacon = fc
 await t.test('what is encoded is decoded, in parts that a Level II event carries', (t) => {
   fc.assert(
     fc.property(beacon, (sent) => {
-      const events = encodeBeacon(sent);
+      const asked: Uint8Array[] = [];
+      const events = encodeBeacon(sent, (message) => {
+        asked.push(message.slice());
+        return sealOf(asked.length);
+      });
       const parts = events.map((data) => {
         assert.ok(data.length <= 512);
         // By the layout as its comment has it, and nothing else.
@@ -50,13 +62,19 @@ await t.test('what is encoded is decoded, in parts that a Level II event carries
           raw.toString('hex', 4 + name + 40, 4 + name + 72),
           Buffer.from(sent.root).toString('hex'),
         );
-        assert.equal((raw.length - (4 + name + 142)) / 44, raw[4 + name + 141]);
+        assert.equal((raw.length - (4 + name + 142 + 64)) / 44, raw[4 + name + 141]);
         return decodeBeacon(data)!;
       });
-      const { part, parts: total, sources, ...head } = parts[0]!;
+      parts.forEach(({ message, own }, i) => {
+        const data = Buffer.from(events[i]!).subarray(0, -64);
+        assert.deepEqual(Buffer.from(message), Buffer.concat([Buffer.from(CONTEXT), data]));
+        assert.deepEqual([message, own], [asked[i], sealOf(i + 1)]);
+      });
+      const [{ part, parts: total }] = parts as [BeaconPart];
       assert.deepEqual([part, total], [0, parts.length]);
-      assert.ok(sources.length <= sent.sources.length);
-      assert.deepEqual({ ...head, sources: parts.flatMap((each) => each.sources) }, sent);
+      assert.ok(parts[0]!.sources.length <= sent.sources.length);
+      const assembly = new Assembly();
+      assert.deepEqual(parts.map((each) => assembly.take(each)).at(-1)?.beacon, sent);
     }),
   );
   t.end();
@@ -70,7 +88,7 @@ await t.test('nothing else is taken for a beacon, and nothing throws', (t) => {
       fc.integer({ min: 1, max: 255 }),
       fc.uint8Array(),
       (sent, where, by, noise) => {
-        const [data] = encodeBeacon(sent) as [Uint8Array];
+        const [data] = encodeBeacon(sent, () => sealOf(1)) as [Uint8Array];
         decodeBeacon(noise);
         for (let end = 0; end < data.length; end += 7) {
           assert.equal(decodeBeacon(data.subarray(0, end)), undefined);
@@ -89,11 +107,12 @@ await t.test('nothing else is taken for a beacon, and nothing throws', (t) => {
 await t.test('a journal that begins anew is an account of its own', (t) => {
   const watch = new BeaconWatch();
   const say = (boot: string, time: number, routine: number, urgent = 0) => {
-    const [data] = encodeBeacon({
+    const said = {
       ...{ relay: 'r', boot: boot.repeat(16), time, routine, urgent, size: 1 },
       ...{ root: new Uint8Array(32), keyId: '00000000', signature: new Uint8Array(64) },
       sources: [],
-    });
+    };
+    const [data] = encodeBeacon(said, () => sealOf(1));
     return watch.note(decodeBeacon(data!)!);
   };
   const came = (count: number): void => {
@@ -133,11 +152,12 @@ await t.test('missing events are counted exactly, whatever comes late or again',
           const sources = Array.from({ length: sourceCount }, (_, number) => {
             return { number, in: 0, permitted: 0, denied: 0, malformed: 0, lost: 0, silence: 1 };
           });
-          const parts = encodeBeacon({
+          const said = {
             ...{ relay: 'r', boot: '0123456789abcdef', time: step, routine: sequence + 1, urgent },
             ...{ size: step, root: new Uint8Array(32), keyId: '00000000' },
             ...{ signature: new Uint8Array(64), sources },
-          });
+          };
+          const parts = encodeBeacon(said, () => sealOf(1));
           const decoded = parts.map((data) => decodeBeacon(data)!);
           sequence += parts.length;
           const seen = decoded.map((part) => watch.note(part));

@@ -32,11 +32,12 @@ const take = (core: Core, said: Said, now = NOW) => core.take(parseBody(line(sai
 function beacon(routine: number, more: { silence?: number; time?: number; boot?: string } = {}) {
   const { silence = 0, time = NOW, boot = '0011223344556677' } = more;
   const numbers = { in: 1, permitted: 1, denied: 0, malformed: 0, lost: 0 };
-  const [data] = encodeBeacon({
+  const said = {
     ...{ relay: 'harbour', boot, time, routine, urgent: 0, size: 3, root: new Uint8Array(32) },
     ...{ keyId: '00112233', signature: new Uint8Array(64) },
     sources: [{ number: 0, ...numbers, silence }],
-  });
+  };
+  const [data] = encodeBeacon(said, () => new Uint8Array(64));
   return { vscpClass: BEACON_CLASS, type: BEACON_TYPE, data: [...data!].join(',') };
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { sign } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -49,11 +50,10 @@ function beacon(size: number, routine: number, more: Partial<Beacon> = {}, by = 
   };
 }
 
-const linesOf = (each: Beacon): string[] =>
-  encodeBeacon(each).map(
-    (data) =>
-      `96,${BEACON_CLASS},${BEACON_TYPE},0,2026-06-01T12:00:00Z,0,${GUID},${data.join(',')}`,
-  );
+const lineOf = (data: Uint8Array): string =>
+  `96,${BEACON_CLASS},${BEACON_TYPE},0,2026-06-01T12:00:00Z,0,${GUID},${data.join(',')}`;
+const signed = (message: Uint8Array): Uint8Array => sign(null, message, signer.privateKey);
+const linesOf = (each: Beacon): string[] => encodeBeacon(each, signed).map(lineOf);
 const event = (type: number): string => `96,10,${type},0,,5,${GUID},1,2`;
 
 function judge(t: Test) {
@@ -116,6 +116,22 @@ await t.test('beacons in parts, of a restarted gate, of another relay', async (t
       { size: 30, restarted: true, expected: 1, received: 1, missing: 0, boot: 'f'.repeat(16) },
     ],
   );
+});
+
+await t.test('every byte of a beacon is signed', async (t) => {
+  const beacons = judge(t);
+  const [data] = encodeBeacon(beacon(20, 7), signed) as [Uint8Array];
+  for (let at = 0; at < data.length; at++) {
+    const other = data.slice();
+    other[at]! ^= 1;
+    const said = await beacons([lineOf(other)], '--key', KEY);
+    t.equal(said.status, 1, `byte ${at}`);
+  }
+  // A checkpoint that was seen, in a beacon that its relay has never sent.
+  const lie = { ...beacon(20, 2), time: Date.UTC(2026, 5, 2) };
+  const forged = encodeBeacon(lie, (message) => sign(null, message, makeSigner().privateKey));
+  const said = await beacons(forged.map(lineOf), '--key', KEY);
+  t.match([said.status, said.text], [1, /line 1: .* beside the log's checkpoint is not signed by/]);
 });
 
 await t.test('what is wrong is a fault, and no evidence', async (t) => {
