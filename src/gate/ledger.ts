@@ -20,7 +20,7 @@ import { JournalWriter } from '../journal/writer.js';
 import type { GateSettings } from '../wire/settings.js';
 import { BEACONS, EMITTED, OUTCOMES, WITHHELD_INTERRUPTED } from '../policy/outcome.js';
 import type { ChannelStatus } from '../wire/status.js';
-import { adoptCounters, COUNTERS } from './counters.js';
+import { adoptCounters, COUNTERS, IN } from './counters.js';
 import { adoptOutcomes, describeOutcomes } from './outflow.js';
 import { type Account, Reserve } from './reserve.js';
 
@@ -112,7 +112,7 @@ export class Ledger {
   constructor(
     settings: Omit<GateSettings, 'audit'>,
     rules: readonly string[],
-    past?: Past,
+    past?: Pick<Past, 'beyond'>,
     stalled: (error: Error, tries: number) => void = () => undefined,
   ) {
     this.#stalled = stalled;
@@ -182,8 +182,9 @@ export class Ledger {
       unshown,
     };
     this.#batch = mark?.batch ?? 0;
-    const reserved = this.#reserve.found;
-    const account = mark && reserved?.batch === mark.batch ? reserved : accountOf(mark, header);
+    const marked = accountOf(mark, header);
+    const reserved = this.#reserve.found.find((each) => mark && isBeyond(each, marked));
+    const account = reserved ?? marked;
     this.counters = settings.sources.map((source) => {
       const vector = account.counts[account.sources.indexOf(source)];
       return vector
@@ -205,7 +206,7 @@ export class Ledger {
     );
     const now = Date.now();
     this.#time = this.lastTime - now < MAX_BEHIND ? this.lastTime : 0;
-    if (account !== reserved) this.#reserve.clear();
+    this.#reserve.keep(reserved);
     this.#write(now, this.#journals);
     // Before the log has a start leaf: batch numbers would go back behind it.
     for (const journal of this.#journals) journal.syncStart();
@@ -262,28 +263,39 @@ export class Ledger {
 
   /**
    * Keeps the counters where the journals took no mark: after a failed commit, and what has become of
-   * its batch; or while it waits, without it. Saved now and then; what cannot be saved either is told by the next mark.
+   * its batch; or while it waits, without it, and with it: its leaf may be found by the next gate.
+   * Saved now and then; what cannot be saved either is told by the next mark.
    *
+   * @param without does something while the counters are as if that batch were not there
    * @param last of this gate: saved in any case
    */
-  reserve(now: number, last = false): void {
+  reserve(now: number, without: (work: () => void) => void, last = false): void {
     const passed = now - this.#reserved;
     if (!last && passed >= 0 && passed < COUNTER_MARK_EVERY) return;
     this.#reserved = now;
-    try {
-      this.#reserve.save({
-        batch: this.#standing,
-        sources: this.#sources,
-        counters: COUNTERS,
-        counts: this.counters.map((vector) => [...vector]),
-        channels: this.#channels,
-        outcomes: OUTCOMES,
-        sums: this.outcomes.map((vector) => [...vector]),
-      });
-      this.#record();
-    } catch {
-      // The failure of the journals says it.
-    }
+    const accounts: Account[] = [];
+    if (this.#waiting) accounts.push({ ...this.#account(this.#batch), waiting: true });
+    without(() => {
+      accounts.push(this.#account(this.#standing));
+      try {
+        this.#reserve.save(accounts);
+        this.#record();
+      } catch {
+        // The failure of the journals says it.
+      }
+    });
+  }
+
+  #account(batch: number): Account {
+    return {
+      batch,
+      sources: this.#sources,
+      counters: COUNTERS,
+      counts: this.counters.map((vector) => [...vector]),
+      channels: this.#channels,
+      outcomes: OUTCOMES,
+      sums: this.outcomes.map((vector) => [...vector]),
+    };
   }
 
   /** Deletes what is beyond the retained size or age. */
@@ -491,6 +503,18 @@ function accountOf(mark: Mark | undefined, header: SegmentHeader | undefined): A
     outcomes: header?.outcomes ?? [],
     sums: vectors(mark?.outcomes),
   };
+}
+
+/** Whether it is of the mark's batch, and newer than the mark. */
+function isBeyond(account: Account, marked: Account): boolean {
+  if (account.batch !== marked.batch) return false;
+  return account.waiting !== true || totalOf(account) > totalOf(marked);
+}
+
+/** Events that have come, of all sources. */
+function totalOf({ counts, counters }: Account): number {
+  const column = counters.indexOf(COUNTERS[IN]!);
+  return counts.reduce((sum, vector) => sum + (vector[column] ?? 0), 0);
 }
 
 function placesOf({ channels }: Pick<GateSettings, 'channels'>): Place[] {

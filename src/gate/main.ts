@@ -135,7 +135,7 @@ function commit(last = false): void {
   if (outcome === 'stands') intake.committed();
   else {
     if (outcome === 'abandoned') intake.abandoned(ledger.blame);
-    intake.without(() => ledger.reserve(now, last));
+    ledger.reserve(now, (work) => intake.without(work), last);
   }
   report.note(intake.closed ?? ledger.failure);
 }

@@ -9,13 +9,15 @@ import { mkdirSync } from 'node:fs';
 import { openSlots, Slots } from '../wire/slots.js';
 
 const NAME = 'counters';
-/** As JSON: 64 sources and channels take a tenth. */
+/** As JSON: 64 sources and channels take a tenth, and twice that. */
 const BYTES = 128 * 1024;
 
 /** Counters and outcomes by the names that they were written with. */
 export interface Account {
-  /** The newest batch that stood. */
+  /** The newest batch that stood, or that may stand. */
   readonly batch: number;
+  /** It was not known: its mark may be newer than this. */
+  readonly waiting?: boolean;
   readonly sources: readonly string[];
   readonly counters: readonly string[];
   readonly counts: readonly (readonly number[])[];
@@ -26,25 +28,26 @@ export interface Account {
 
 export class Reserve {
   readonly #slots: Slots;
-  /** What a gate before this one has saved. */
-  readonly found: Account | undefined;
+  /** What a gate before this one has saved: with and without the batch that it waited for. */
+  readonly found: readonly Account[];
 
   /** @throws Error of the file system */
   constructor(directory: string) {
     mkdirSync(directory, { recursive: true });
     this.#slots = new Slots(openSlots(`${directory}/${NAME}`, BYTES), BYTES);
     const { found } = this.#slots;
-    this.found = found && ((JSON.parse(found.toString()) as Account | null) ?? undefined);
+    this.found = found ? (JSON.parse(found.toString()) as Account[]) : [];
   }
 
   /** @throws Error of the file system, or RangeError: then what was saved before stands */
-  save(account: Account): void {
-    this.#slots.save(Buffer.from(JSON.stringify(account)));
+  save(accounts: readonly Account[]): void {
+    this.#slots.save(Buffer.from(JSON.stringify(accounts)));
   }
 
-  /** What was found holds no more: after a power cut, batches to come may have its number again. */
-  clear(): void {
-    if (this.found) this.#slots.save(Buffer.from('null'));
+  /** Of what was found this one holds, if any: batches to come may have the numbers of the others. */
+  keep(account: Account | undefined): void {
+    const accounts = account ? [account] : [];
+    if (this.found.length > accounts.length) this.save(accounts);
   }
 
   close(): void {

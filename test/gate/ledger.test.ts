@@ -1,6 +1,7 @@
 import { appendFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { Start } from '../../src/audit/leaf.js';
 import { AuditError, type Logged } from '../../src/audit/log.js';
 import { adoptCounters, COUNTERS, describeCounters } from '../../src/gate/counters.js';
 import { Ledger } from '../../src/gate/ledger.js';
@@ -9,8 +10,9 @@ import { AFTER, KIND, readU64, SEQUENCE, URGENT } from '../../src/journal/format
 import { JournalReader } from '../../src/journal/reader.js';
 import type { JournalWriter } from '../../src/journal/writer.js';
 import { scanSegment } from '../../src/journal/scan.js';
+import { OUTCOMES } from '../../src/policy/outcome.js';
 import { mountSmallDisk } from '../journal/small-disk.js';
-import { imbalance, Valve, World } from './world.js';
+import { CHANNELS, imbalance, SOURCES, Valve, World } from './world.js';
 
 const line = (vscpClass: number, type = 6, head = 0) =>
   `${head},${vscpClass},${type},0,,0,FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01,1,2,3\n`;
@@ -188,7 +190,7 @@ await t.test('what was lost while no mark could be written is not forgotten', (t
   failing = true;
   world.intake.take(valve.frame([line(10), line(10), line(99)]), 0);
   t.notOk(world.commit(LATER + 1000));
-  world.ledger.reserve(LATER + 1000);
+  world.ledger.reserve(LATER + 1000, (work) => work());
   const known = { in: 4, permitted: 1, denied: 1, lost: { journal: 2 } };
   const recorded = () => describeCounters(world.ledger.recorded[0]!);
   t.match(recorded(), known, 'the status shows it meanwhile');
@@ -413,6 +415,59 @@ await t.test('records of the relay that are not there are not taken from events'
   t.end();
 });
 
+await t.test('what is lost while a batch waits is counted, whatever becomes of the batch', (t) => {
+  for (const found of [true, false]) {
+    const world = new World(t.testdir());
+    const valve = new Valve();
+    world.intake.take(valve.frame([line(10), line(99)]), 0);
+    t.ok(world.commit(LATER));
+    let leaf: Logged | undefined;
+    const append = (_: number, batch: Logged): boolean => {
+      const copy = (all: readonly Float64Array[]) => all.map((vector) => vector.slice());
+      const { counts, sums, sequences } = batch;
+      leaf = { ...batch, counts: copy(counts), sums: copy(sums), sequences: sequences.slice() };
+      return false;
+    };
+    Object.assign(world.ledger.audit!, { append, settle: () => false });
+    world.intake.take(valve.frame([line(10), line(10), line(99)]), 0);
+    t.equal(world.ledger.commit(LATER + 1000), 'waiting');
+    world.intake.shedding = true;
+    for (let i = 1; i <= 3; i++) {
+      world.intake.take(valve.frame([line(10), line(10)]), 0);
+      world.ledger.reserve(LATER + 1000 * (i + 1), (work) => world.intake.without(work));
+    }
+    const lost = { in: 11, permitted: 3, denied: 2, lost: { audit: 6 } };
+    t.match(world.counters(0), lost);
+    world.close();
+    const changes = (vectors: readonly Float64Array[]) =>
+      vectors.flatMap((vector, owner) => {
+        return [...vector].map((value, name): [number, number, number] => [owner, name, value]);
+      });
+    const { batch, counts, sums, sequences } = leaf!;
+    const beyond = (than: number) => {
+      const start = {
+        ...{ journals: world.ledger.names, sources: SOURCES, counters: COUNTERS },
+        ...{ channels: CHANNELS, outcomes: OUTCOMES },
+      };
+      return {
+        ...{ batch, time: LATER, start: start as unknown as Start, sequences: [...sequences] },
+        ...{ counts: than < batch ? changes(counts) : [], sums: changes(sums) },
+      };
+    };
+    const ledger = new Ledger(world.settings, [], found ? { beyond } : undefined);
+    const counters = describeCounters(ledger.counters[0]!);
+    const without = { in: 9, permitted: 1, denied: 2, lost: { audit: 6 } };
+    t.match(counters, found ? lost : without, found ? 'its leaf is found' : 'it is not');
+    t.equal(imbalance(counters), 0);
+    ledger.close();
+    // Nothing has come since: a mark that is as new counts.
+    const again = new Ledger(world.settings, []);
+    t.match(describeCounters(again.counters[0]!), found ? lost : without);
+    again.close();
+  }
+  t.end();
+});
+
 await t.test('a gate that is killed while a batch waits leaves counters without it', (t) => {
   const world = new World(t.testdir());
   const [north, south] = [new Valve(), new Valve()];
@@ -425,7 +480,7 @@ await t.test('a gate that is killed while a batch waits leaves counters without 
   t.ok(world.ledger.waiting);
   world.intake.shedding = true;
   world.intake.take(south.frame([line(20), line(99)]), 1);
-  world.intake.without(() => world.ledger.reserve(LATER + 2000));
+  world.ledger.reserve(LATER + 2000, (work) => world.intake.without(work));
   t.match(world.counters(0), { in: 5, permitted: 3 }, 'it is as it was');
   t.match(world.ledger.describe()[0], { journalled: 1, emitted: 1 });
   world.restart();
