@@ -48,6 +48,14 @@ export type Audit = Pick<
   'append' | 'flush' | 'probe' | 'settle' | 'trouble' | 'withdraw'
 >;
 
+/** Is told of what goes on all the same. */
+export interface Notices {
+  /** A mark is tried again. */
+  readonly stalled: (error: Error, tries: number) => void;
+  /** What is beyond its retention stays, as it cannot be deleted: once of each segment. */
+  readonly undeleted: (error: Error, path: string) => void;
+}
+
 /** A journal of each lane of a channel. */
 export type Lanes = Readonly<Record<Lane, JournalWriter>>;
 
@@ -96,7 +104,7 @@ export class Ledger {
   #standing = 0;
   /** The batch that is flushed, while it is not known whether the audit log has it. */
   #waiting: readonly JournalWriter[] | undefined;
-  readonly #stalled: (error: Error, tries: number) => void;
+  readonly #notices: Partial<Notices>;
   #batch: number;
   #lastMark = 0;
   #probed = 0;
@@ -106,16 +114,15 @@ export class Ledger {
 
   /**
    * @param past of the audit log: records that it names and that lack their marks get them
-   * @param stalled is told of a mark that is tried again
    * @throws Error of the file system
    */
   constructor(
     settings: Omit<GateSettings, 'audit'>,
     rules: readonly string[],
     past?: Pick<Past, 'beyond'>,
-    stalled: (error: Error, tries: number) => void = () => undefined,
+    notices: Partial<Notices> = {},
   ) {
-    this.#stalled = stalled;
+    this.#notices = notices;
     this.#channels = settings.channels.map(({ name }) => name);
     this.#sources = settings.sources;
     this.#reserve = new Reserve(settings.directory);
@@ -152,6 +159,7 @@ export class Ledger {
           journals: names,
           segmentBytes: Math.min(SEGMENT_BYTES, Math.floor(own / SEGMENTS)),
           retain: { size: () => Math.max(own, size - others()), age },
+          ...(notices.undeleted && { undeleted: notices.undeleted }),
           begun: (now) => {
             for (const each of Object.values(this.lanes[channel] ?? {})) {
               each.deleteExpired(now);
@@ -298,9 +306,17 @@ export class Ledger {
     };
   }
 
-  /** Deletes what is beyond the retained size or age. */
+  /** Deletes what is beyond the retained size or age. @throws Error of the first that fails */
   expire(now: number): void {
-    for (const journal of this.#journals) journal.expire(now);
+    const failures: unknown[] = [];
+    for (const journal of this.#journals) {
+      try {
+        journal.expire(now);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Whether it is not known what becomes of the batch. */
@@ -406,7 +422,7 @@ export class Ledger {
             this.audit?.withdraw(this.#pending(), 'the journal took no mark');
             throw error;
           }
-          this.#stalled(error as Error, tries);
+          this.#notices.stalled?.(error as Error, tries);
           Atomics.wait(PAUSE, 0, 0, MARK_RETRY);
         }
       }

@@ -54,12 +54,19 @@ const policies = new Policies(FD.policies, scope, log, {
   signers: settings.signers,
   last: trail.past?.revisions,
 });
-const ledger = new Ledger(settings, policies.first.ruleNames, trail.past, (error, tries) => {
-  if (tries === 0) log.error({ event: 'stalled', err: error }, 'a commit mark is tried again');
-  if (tries < MOST_TRIES) return;
-  // The next gate gives the batch its marks: one of them stands.
-  log.fatal({ event: 'failure', err: error }, 'a commit mark cannot be written');
-  process.exit(EXIT.failure);
+const ledger = new Ledger(settings, policies.first.ruleNames, trail.past, {
+  stalled(error, tries) {
+    if (tries === 0) log.error({ event: 'stalled', err: error }, 'a commit mark is tried again');
+    if (tries < MOST_TRIES) return;
+    // The next gate gives the batch its marks: one of them stands.
+    log.fatal({ event: 'failure', err: error }, 'a commit mark cannot be written');
+    process.exit(EXIT.failure);
+  },
+  undeleted(error, path) {
+    const { code = error.message } = error as NodeJS.ErrnoException;
+    const why = 'what is beyond its retention cannot be deleted';
+    log.error({ event: 'undeleted', path, reason: code }, why);
+  },
 });
 const outflow = new Outflow(ledger.lanes, ledger.outcomes);
 const intake = new Intake(policies.first, outflow, ledger.counters, commit);

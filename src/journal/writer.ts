@@ -13,6 +13,7 @@ import {
   mkdirSync,
   openSync,
   rmSync,
+  unlinkSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MAX_BODY, writeU16 } from '../event/layout.js';
@@ -75,8 +76,17 @@ export interface JournalOptions {
    * depend on what another journal takes.
    */
   readonly retain: { readonly size: number | (() => number); readonly age: number };
+  /** Called once of a segment that cannot be deleted, and stays. */
+  readonly undeleted?: (error: Error, path: string) => void;
   /** Called when a segment has been begun, instead of `deleteExpired`. */
   readonly begun?: (now: number) => void;
+}
+
+interface Closed {
+  readonly name: string;
+  readonly bytes: number;
+  /** By steadyTime(). */
+  readonly ended: number;
 }
 
 export class JournalWriter {
@@ -94,7 +104,8 @@ export class JournalWriter {
   readonly #before = Buffer.alloc(MAX_RECORD);
   /** It may have been written over in part. */
   #torn = false;
-  #closed: { name: string; bytes: number; ended: number }[] = [];
+  #closed: Closed[] = [];
+  readonly #undeleted = new Set<string>();
   #fd = -1;
   /** Where the mark at the end stands, if it commits no records; -1 otherwise. */
   #idleMark = -1;
@@ -113,6 +124,8 @@ export class JournalWriter {
   #unsynced = false;
   /** What was rolled back may still be on the disk. */
   #stale = false;
+  /** The file that is made durable in the background. */
+  #syncing = -1;
   /** Why the last mark could not be made durable. */
   #refused: Error | undefined;
   /** Bytes of a mark. */
@@ -376,12 +389,22 @@ export class JournalWriter {
 
   /** Makes the last mark durable, in the background: the next batch would do it, if one came. */
   syncMark(): void {
-    if (this.#fd < 0 || !this.#unsynced) return;
+    const fd = this.#fd;
+    if (fd < 0 || !this.#unsynced || this.#syncing >= 0) return;
     this.#unsynced = false;
-    fdatasync(this.#fd, (error) => {
+    this.#syncing = fd;
+    fdatasync(fd, (error) => {
+      this.#syncing = -1;
       // The kernel says it once, and the batch that shares the file must hear of it.
       if (error) this.#refused = error;
+      if (fd !== this.#fd) closeSync(fd);
     });
+  }
+
+  /** While it is being made durable its number must not become another file's. */
+  #closeFile(): void {
+    if (this.#fd >= 0 && this.#fd !== this.#syncing) closeSync(this.#fd);
+    this.#fd = -1;
   }
 
   /**
@@ -424,11 +447,28 @@ export class JournalWriter {
     const { age, size } = this.#options.retain;
     const most = typeof size === 'number' ? size : size();
     const kept = this.#hasMark ? 0 : 1;
-    for (; this.#closed.length > kept; this.#closed.shift()) {
-      const oldest = this.#closed[0]!;
+    for (let i = 0; this.#closed.length - i > kept;) {
+      const oldest = this.#closed[i]!;
       if (this.bytes <= most && now - oldest.ended <= age) break;
-      rmSync(join(this.#directory, oldest.name), { force: true });
+      if (this.#delete(oldest)) this.#closed.splice(i, 1);
+      else i++;
     }
+  }
+
+  /** One that cannot be deleted holds up no batch; it is tried again. @returns whether it is gone */
+  #delete({ name }: Closed): boolean {
+    const path = join(this.#directory, name);
+    try {
+      unlinkSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        if (!this.#undeleted.has(name)) this.#options.undeleted?.(error as Error, path);
+        this.#undeleted.add(name);
+        return false;
+      }
+    }
+    this.#undeleted.delete(name);
+    return true;
   }
 
   /** What it takes of the disk when its segment is full, and the next one has its room. */
@@ -441,8 +481,7 @@ export class JournalWriter {
   }
 
   close(): void {
-    if (this.#fd >= 0) closeSync(this.#fd);
-    this.#fd = -1;
+    this.#closeFile();
   }
 
   /** Whoever reads from the beginning stops at a torn mark: what it was must stand before more does. */
@@ -506,8 +545,7 @@ export class JournalWriter {
     this.#restoreMark();
     ftruncateSync(this.#fd, this.#committed);
     fdatasyncSync(this.#fd);
-    closeSync(this.#fd);
-    this.#fd = -1;
+    this.#closeFile();
     this.#closed.push({ name: this.#name, bytes: this.#committed, ended: steadyTime() });
     this.#committed = 0;
     this.#idleMark = -1;

@@ -2,18 +2,21 @@ import fs, {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   statSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { pbkdf2 } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { DATA, MAX_BODY } from '../../src/event/layout.js';
 import { BATCH_BYTES, EVENT_OVERHEAD, parseHeader } from '../../src/journal/format.js';
 import { JournalReader } from '../../src/journal/reader.js';
-import { JournalWriter } from '../../src/journal/writer.js';
+import { JournalWriter, steadyTime } from '../../src/journal/writer.js';
 import { Recorder } from './crash.js';
 import { mountSmallDisk } from './small-disk.js';
 import {
@@ -286,6 +289,48 @@ await t.test('a segment that somebody else deleted is no error', (t) => {
   unlinkSync(join(directory, segmentName(1, 1)));
   writer.expire(Number.MAX_SAFE_INTEGER);
   t.same(segments(directory), [segmentName(3, 1)], 'it holds the counters of record');
+  writer.close();
+  t.end();
+});
+
+await t.test('a segment that cannot be deleted is said, and holds up nothing', (t) => {
+  const directory = t.testdir();
+  const said: string[] = [];
+  const undeleted = (_: Error, path: string): void => void said.push(path);
+  const retain = { size: 1600, age: Infinity };
+  const writer = openWriter(directory, { segmentBytes: 300, retain, undeleted });
+  write(writer, entries.slice(0, 3));
+  const first = join(directory, segmentName(1, 1));
+  unlinkSync(first);
+  mkdirSync(first);
+  for (let i = 3; i < 30; i += 3) write(writer, entries.slice(i, i + 3));
+  t.same(said, [first], 'once');
+  t.equal(segments(directory).length, 3, 'it, the one before the last, and the last');
+  rmdirSync(first);
+  for (let i = 30; i < 36; i += 3) write(writer, entries.slice(i, i + 3));
+  t.same(
+    drain(new JournalReader(directory, { epoch: 1, sequence: 33 })),
+    expected(entries.slice(33, 36), 34),
+  );
+  writer.close();
+  t.end();
+});
+
+await t.test('a file is not closed while it is made durable', async (t) => {
+  const writer = openWriter(t.testdir(), { retain: { size: Infinity, age: 4 } });
+  write(writer, entries.slice(0, 2));
+  // As with more journals than the pool has threads, on a slow disk.
+  const hash = promisify(pbkdf2);
+  const busy = Array.from({ length: 8 }, () => hash('x', 'y', 50_000, 32, 'sha512'));
+  writer.syncMark();
+  writer.expire(steadyTime() + 1000);
+  await Promise.all(busy);
+  await hash('x', 'y', 1, 32, 'sha512');
+  t.doesNotThrow(() => {
+    write(writer, entries.slice(2, 4));
+    write(writer, entries.slice(4, 6));
+  });
+  writer.syncMark();
   writer.close();
   t.end();
 });
