@@ -173,16 +173,20 @@ export class Sender {
       if (routine.ready) return routine.sequence <= after ? routine : urgent;
       if (routine.passed >= after) return urgent;
       // What is on its way is settled first: then it is seen whether more stands behind it.
-      return routine.idle && this.#waitedFor(after) ? urgent : undefined;
+      return routine.idle && this.#waitedAt(routine.passed) ? urgent : undefined;
     }
     return routine.ready && !urgent.hidden ? routine : undefined;
   }
 
-  /** What was to come first may have been lost in a power cut. */
-  #waitedFor(after: number): boolean {
+  /**
+   * What was to come first may have been lost in a power cut, with all that others wait for.
+   *
+   * @param passed the routine lane's last sequence
+   */
+  #waitedAt(passed: number): boolean {
     const now = performance.now();
-    if (this.#held !== after) {
-      this.#held = after;
+    if (this.#held !== passed) {
+      this.#held = passed;
       this.#heldSince = now;
     }
     return now - this.#heldSince > ORDER_PATIENCE;

@@ -307,3 +307,25 @@ await t.test('in order, what is committed while it looks is not sent in the wron
   gate.close();
   t.end();
 });
+
+await t.test('in order, what a power cut has taken is waited for once', (t) => {
+  const clock = performance.now.bind(performance);
+  t.teardown(() => (performance.now = clock));
+  const bench = layIn(join(root, 'taken'));
+  const gate = new Gate(bench);
+  const link = new Link(bench, new ScriptedServer(() => '+'), 10, 'in-order');
+  for (let i = 0; i < 4; i++) {
+    gate.append('routine');
+    gate.append('urgent');
+  }
+  gate.routine.rollback();
+  gate.commit(() => undefined);
+  link.sender.pump();
+  t.same(link.server.seen, []);
+  performance.now = () => clock() + 5000;
+  link.settle();
+  t.same(link.server.seen, [2, 4, 6, 8]);
+  link.drop();
+  gate.close();
+  t.end();
+});
