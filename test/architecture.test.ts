@@ -87,7 +87,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
   pki: { own: [], node: ['crypto', 'fs/promises', 'net', 'path'], packages: ['node-forge'] },
   // processes, in the order of the flow
   supervisor: {
-    own: ['config', 'link/answers', 'seal', 'signing/manifest', 'wire'],
+    own: ['config', 'document/document', 'link/answers', 'seal', 'signing/manifest', 'wire'],
     node: ['crypto', 'fs', 'net', 'os', 'path', 'util'],
     packages: [],
   },

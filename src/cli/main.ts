@@ -106,8 +106,10 @@ async function main(args: readonly string[], io: Io): Promise<number> {
 
 // `tidegate ... | head` has seen enough: that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
+  if (error.code === 'EPIPE') process.exit();
+  process.stderr.write(`tidegate: cannot print: ${error.code ?? error.message}\n`);
+  // Of 'status', 1 would be a verdict.
+  process.exit(process.argv[2] === 'status' ? 3 : 1);
 });
 process.exitCode = await main(process.argv.slice(2), {
   out: (line) => process.stdout.write(`${line}\n`),

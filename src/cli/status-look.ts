@@ -5,6 +5,7 @@ import type { Config } from '../config/config.js';
 import { holderOf } from '../wire/lock.js';
 import {
   type GateStatus,
+  type LaneStatus,
   type LinkStatus,
   readStatus,
   type SupervisorStatus,
@@ -34,7 +35,12 @@ export interface Look {
   readonly supervisor: Seen<SupervisorStatus>;
   readonly gate: Seen<GateStatus>;
   /** In the order of the configuration that the relay began with. */
-  readonly uppers: ReadonlyMap<string, Seen<UpperStatus>>;
+  readonly uppers: ReadonlyMap<string, Seen<UpperStatus> & Overtaken>;
+}
+
+export interface Overtaken {
+  /** Of what has expired: while it is away, so that its own process has not counted it yet. */
+  readonly overtaken?: number;
 }
 
 /** The files are there, and not for whoever asks. */
@@ -81,15 +87,42 @@ function findHolder(lock: string): number | undefined {
 export function lookAt({ state, uppers }: Pick<Config, 'state' | 'uppers'>): Look {
   const supervisor = see(join(state, 'supervisor'), checkSupervisor);
   const pid = findHolder(join(state, 'supervisor', 'lock'));
+  const links = supervisor.status?.uppers ?? [];
   const names = (supervisor.status?.uppers ?? uppers).map(({ name }) => name);
+  const gate = see(join(state, 'gate'), checkGate);
+  const seeUpper = (name: string): Seen<UpperStatus> & Overtaken => {
+    const seen = see(join(state, 'upper', name), checkUpper);
+    const away = links.some((link) => link.name === name && link.state !== 'up');
+    return away && seen.status ? overtake(seen.status, gate.status) : seen;
+  };
   return {
     state,
     pid,
     supervisor,
-    gate: see(join(state, 'gate'), checkGate),
-    uppers: new Map(names.map((name) => [name, see(join(state, 'upper', name), checkUpper)])),
+    gate,
+    uppers: new Map(names.map((name) => [name, seeUpper(name)])),
     now: Date.now(),
   };
+}
+
+/** What retention has taken from an upper that is away: it will count it so when it is back. */
+function overtake(
+  status: UpperStatus,
+  gate: GateStatus | undefined,
+): Seen<UpperStatus> & Overtaken {
+  const oldest = gate?.channels.find(({ channel }) => channel === status.channel)?.oldest;
+  if (!oldest) return { status };
+  let overtaken = 0;
+  const after = (lane: LaneStatus, first: number): LaneStatus => {
+    const gone = Math.max(0, first - 1 - lane.sequence);
+    overtaken += gone;
+    return { ...lane, sequence: lane.sequence + gone, expired: lane.expired + gone };
+  };
+  const lanes = {
+    routine: after(status.lanes.routine, oldest.routine),
+    urgent: after(status.lanes.urgent, oldest.urgent),
+  };
+  return { status: { ...status, lanes, expired: status.expired + overtaken }, overtaken };
 }
 
 /** How long ago a process wrote its status, ms; undefined while that is recent. */

@@ -83,6 +83,12 @@ function judgeGate(look: Look): Reason[] {
   const age = staleness(look, status);
   if (age !== undefined) return [down(`the gate has written no status for ${span(age)}: ${HANGS}`)];
   const clock = judgeClock(look, 'the gate', status);
+  const alive = look.now - status.started;
+  const starts = look.supervisor.status?.gate.starts ?? 0;
+  if (starts > 1 && alive >= 0 && alive < RECENT) {
+    const again = `the gate died, and was started anew ${span(alive)} ago`;
+    clock.push(degraded(`${again}, for the ${starts - 1}. time: see the log`));
+  }
   if (status.forwarding) return clock;
   const since = status.since === undefined ? '' : ` for ${span(look.now - status.since)}`;
   return [down(`nothing goes out${since}: ${status.reason ?? 'no reason is given'}`), ...clock];
@@ -122,9 +128,13 @@ function describeLink({ now }: Look, { kind, name, state, since, cause }: LinkLo
 }
 
 function judgeUppers(look: Look): Reason[] {
-  return [...look.uppers].flatMap(([name, { status, broken }]) => {
+  return [...look.uppers].flatMap(([name, { status, broken, overtaken = 0 }]) => {
     if (broken !== undefined) return [degraded(`the status of upper ${name} is broken: ${broken}`)];
-    return status ? judgeClock(look, `upper ${name}`, status) : [];
+    const gone = `while upper ${name} is away, retention has deleted ${count(overtaken, 'event')}`;
+    return [
+      ...(overtaken > 0 ? [degraded(`${gone} that it has not had`)] : []),
+      ...(status ? judgeClock(look, `upper ${name}`, status) : []),
+    ];
   });
 }
 
@@ -141,12 +151,15 @@ function judgeLosses(look: Look): Reason[] {
   const below = Object.entries(look.gate.status?.losses ?? {}).flatMap(([name, loss]) =>
     isRecent(look, loss) ? [degraded(`source ${name} lost ${describeLoss(look, loss)}`)] : [],
   );
+  const gone = Object.entries(look.gate.status?.gone ?? {}).flatMap(([name, loss]) =>
+    isRecent(look, loss) ? [degraded(`channel ${name} lost ${describeLoss(look, loss)}`)] : [],
+  );
   const above = [...look.uppers].flatMap(([name, { status }]) =>
     status?.loss && isRecent(look, status.loss)
       ? [degraded(`upper ${name} missed ${describeLoss(look, status.loss)}`)]
       : [],
   );
-  return [...below, ...above];
+  return [...below, ...gone, ...above];
 }
 
 function judgeSeal({ seal, inForce, reason }: SealStatus): Reason[] {

@@ -45,7 +45,8 @@ export function openSecret(field: Field, path: string): number {
     // A FIFO in its place would hold the start for ever.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    throw field.error(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
+    const { code = 'error' } = error as NodeJS.ErrnoException;
+    throw field.error(`cannot read ${path}: ${code}`, error);
   }
   try {
     const { mode, size } = fstatSync(fd);

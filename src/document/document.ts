@@ -30,8 +30,8 @@ export class DocumentError extends Error {
   readonly column: number;
 
   /** @param line from 1 @param column from 1 */
-  constructor(file: string, line: number, column: number, message: string) {
-    super(`${file}:${line}:${column}: ${message}`);
+  constructor(file: string, line: number, column: number, message: string, cause?: unknown) {
+    super(`${file}:${line}:${column}: ${message}`, { cause });
     this.file = file;
     this.line = line;
     this.column = column;
@@ -70,8 +70,8 @@ export class Field {
   }
 
   /** An error at this value's place. */
-  error(message: string): DocumentError {
-    return this.#errorAt(this.#offset, message);
+  error(message: string, cause?: unknown): DocumentError {
+    return this.#errorAt(this.#offset, message, cause);
   }
 
   /** An error at the key that this value stands under. */
@@ -79,9 +79,9 @@ export class Field {
     return this.#errorAt(this.#keyOffset, message);
   }
 
-  #errorAt(offset: number, message: string): DocumentError {
+  #errorAt(offset: number, message: string, cause?: unknown): DocumentError {
     const { line, col } = this.#context.lines.linePos(offset);
-    return new DocumentError(this.#context.file, line, col, message);
+    return new DocumentError(this.#context.file, line, col, message, cause);
   }
 
   get isList(): boolean {

@@ -86,6 +86,8 @@ export class Ledger {
     readonly missing: number;
     readonly unshown: number;
   };
+  /** By channel: records that are not there any more. */
+  readonly gone: readonly number[];
   /** Why the last commit failed; undefined while all is well. */
   failure: string | undefined;
   /** What failed last. */
@@ -189,6 +191,9 @@ export class Ledger {
       missing: total(({ missing }) => missing) - unshown,
       unshown,
     };
+    this.gone = this.#channels.map((_, channel) =>
+      total(({ missing }, i) => (places[i]!.channel === channel ? missing : 0)),
+    );
     this.#batch = mark?.batch ?? 0;
     const marked = accountOf(mark, header);
     const reserved = this.#reserve.found.find((each) => mark && isBeyond(each, marked));
@@ -369,6 +374,7 @@ export class Ledger {
       channel: this.#channels[i]!,
       journalled: routine.sequence - routine.pending + urgent.sequence - urgent.pending,
       urgent: urgent.sequence - urgent.pending,
+      oldest: { routine: routine.oldest, urgent: urgent.oldest },
       ...describeOutcomes(this.recordedOutcomes[i]!),
     }));
   }

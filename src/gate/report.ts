@@ -32,6 +32,8 @@ export class Report {
   /** The counters of record that this gate continues. */
   readonly #continued: Readonly<Record<string, SourceStatus>>;
   readonly #losses: Record<string, Loss> = {};
+  /** Of channels: what a power cut took before this start. */
+  readonly #gone: Readonly<Record<string, Loss>>;
   readonly #directory: string;
   #file: StatusFile | undefined;
   #failing: string | undefined;
@@ -63,6 +65,14 @@ export class Report {
       lost: this.#continued[name]!.lost,
     }));
     this.#channels = ledger.lanes.map(() => new Rate());
+    this.#gone = Object.fromEntries(
+      ledger.describe().flatMap(({ channel }, i) => {
+        const count = ledger.gone[i]!;
+        return count === 0
+          ? []
+          : [[channel, { time: this.#started, reason: 'interrupted', count }]];
+      }),
+    );
   }
 
   /** Notes why nothing goes out; undefined: it does. One line in the log per change. */
@@ -92,6 +102,7 @@ export class Report {
         ...reason,
         rates: this.#rates(sources, channels),
         losses: this.#losses,
+        gone: this.#gone,
         sources,
         continued: this.#continued,
         channels,

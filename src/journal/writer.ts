@@ -31,6 +31,7 @@ import {
   RULE,
   sealRecord,
   segmentName,
+  sortSegments,
   SEQUENCE,
   SOURCE,
   URGENT,
@@ -198,6 +199,12 @@ export class JournalWriter {
   /** Sequence of the last record, committed or not. */
   get sequence(): number {
     return this.#sequence;
+  }
+
+  /** Sequence of the oldest record that is there, or of the next one. */
+  get oldest(): number {
+    const name = this.#closed[0]?.name ?? this.#name;
+    return sortSegments([name])[0]?.first ?? this.#sequence + 1;
   }
 
   /** Of the segment that flushed records are in: see commitment.ts. */

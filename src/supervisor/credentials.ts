@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { FileReference, UpperConfig } from '../config/config.js';
+import { DocumentError } from '../document/document.js';
 import { openSecret } from '../config/secret.js';
 import { checkExpiry, checkTls, type Expiry } from '../config/tls.js';
 import type { Logger } from '../wire/log.js';
@@ -12,6 +13,8 @@ import type { CertificateStatus } from '../wire/status.js';
 /** Warned of before it is too late, days. */
 export const WARNING_DAYS = 30;
 const DAY = 86_400_000;
+/** Errors that are none of the file's. */
+const PASSING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EAGAIN']);
 const PARTS = ['ca', 'cert', 'key'] as const;
 type Part = (typeof PARTS)[number];
 type Standing = 'well' | 'soon' | 'expired';
@@ -28,7 +31,7 @@ export class Credentials {
   /** What the files looked like when they were last tried, and at the last look. */
   #tried: string;
   #seen: string;
-  #refused: string | undefined;
+  #refused: { readonly part: 'cert' | 'ca'; readonly reason: string } | undefined;
   readonly #standing: Record<'ca' | 'cert', Standing> = { ca: 'well', cert: 'well' };
 
   /** @throws DocumentError for what is wrong with the files */
@@ -47,13 +50,12 @@ export class Credentials {
 
   get status(): CertificateStatus[] {
     const { name, tls } = this.#upper;
-    const refused = this.#refused === undefined ? {} : { refused: this.#refused };
     return (['cert', 'ca'] as const).map((part) => ({
       upper: name,
       part,
       file: tls[part].path,
       expires: this.#loaded.expiry[part],
-      ...refused,
+      ...(this.#refused?.part === part && { refused: this.#refused.reason }),
     }));
   }
 
@@ -78,13 +80,25 @@ export class Credentials {
       this.#log.info({ event: 'certificate' }, 'taking other certificates');
       return true;
     } catch (error) {
-      this.#refused = (error as Error).message;
-      const why = `the certificates before stay: ${this.#refused}`;
-      this.#log.error({ event: 'certificate-refused' }, why);
+      const { message, cause = error } = error as Error;
+      // What passes by itself is tried again; what is wrong with a file, when it changes.
+      if (PASSING.has(String((cause as NodeJS.ErrnoException).code))) this.#tried = '';
+      if (message !== this.#refused?.reason) {
+        const why = `the certificates before stay: ${message}`;
+        this.#log.error({ event: 'certificate-refused' }, why);
+      }
+      this.#refused = { part: this.#partOf(error), reason: message };
       return false;
     } finally {
       this.#watchExpiry(now);
     }
+  }
+
+  /** Of which the status says it: a key is its certificate's. */
+  #partOf(error: unknown): 'cert' | 'ca' {
+    if (!(error instanceof DocumentError)) return 'cert';
+    const { line, column } = this.#upper.tls.ca.field.error('');
+    return error.line === line && error.column === column ? 'ca' : 'cert';
   }
 
   #look(): string {
@@ -144,7 +158,8 @@ function openFile({ field, path }: FileReference): number {
     // A FIFO in its place would hold the supervisor for ever.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    throw field.error(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
+    const { code = 'error' } = error as NodeJS.ErrnoException;
+    throw field.error(`cannot read ${path}: ${code}`, error);
   }
   const found = fstatSync(fd);
   if (found.isFile() && found.size <= MAX_FILE) return fd;

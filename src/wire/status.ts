@@ -43,6 +43,8 @@ export interface ChannelStatus {
   readonly journalled: number;
   /** Of them, those in the urgent lane. */
   readonly urgent: number;
+  /** By lane: sequence of the oldest one that retention has left; absent in a status of an older gate. */
+  readonly oldest?: { readonly routine: number; readonly urgent: number };
   /** permitted = emitted + absorbed + open + withheld; journalled = emitted + beacons. */
   readonly permitted: number;
   readonly emitted: number;
@@ -101,6 +103,8 @@ export interface GateStatus {
   };
   /** By source, what this gate lost last. */
   readonly losses: Readonly<Record<string, Loss>>;
+  /** By channel: records that a power cut took, as the start found; absent in a status of an older gate. */
+  readonly gone?: Readonly<Record<string, Loss>>;
   readonly sources: Readonly<Record<string, SourceStatus>>;
   /** The counters of record that this gate continued at its start. */
   readonly continued: Readonly<Record<string, SourceStatus>>;

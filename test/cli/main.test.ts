@@ -16,6 +16,18 @@ function run(args: readonly string[], cwd?: string) {
   return { status, stdout, stderr };
 }
 
+await t.test('what cannot be printed is said, and is no verdict', (t) => {
+  for (const [command, status] of [
+    ['status --help', 3],
+    ['metrics --help', 1],
+  ]) {
+    const script = `${process.execPath} ${MAIN} ${command} > /dev/full`;
+    const { status: code, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
+    t.same([code, stderr], [status, 'tidegate: cannot print: ENOSPC\n'], String(command));
+  }
+  t.end();
+});
+
 /** A directory with a configuration that is right; `edit` makes it wrong. */
 async function directoryWith(t: Test, edit: (yaml: string) => string = (yaml) => yaml) {
   const directory = t.testdir({});

@@ -170,6 +170,18 @@ const RULES: Readonly<Record<string, readonly ['down' | 'degraded', Change, Chan
     (s) => (s.supervisor.gate = { state: 'up', starts: 7 }),
     /^the gate does not run, after 7 starts: nothing goes out$/,
   ],
+  'a gate that dies again and again': [
+    'degraded',
+    (s) => ((s.supervisor.gate = { state: 'up', starts: 7 }), (s.gate.started = NOON - 90_000)),
+    (s) => ((s.supervisor.gate = { state: 'up', starts: 1 }), (s.gate.started = NOON - 90_000)),
+    /^the gate died, and was started anew 1 min ago, for the 6\. time: see the log$/,
+  ],
+  'records that a power cut took': [
+    'degraded',
+    (s) => (s.gate.gone = { public: { time: NOON - 9000, reason: 'interrupted', count: 80 } }),
+    (s) => (s.gate.gone = { public: { time: NOON - 1e6, reason: 'interrupted', count: 80 } }),
+    /^channel public lost 80 .*interrupted/,
+  ],
   'a gate that hangs': [
     'down',
     (s) => (s.gate.time = NOON - 12_000),

@@ -47,7 +47,8 @@ await t.test('a restart continues the counters of record', (t) => {
       [0, 1].map((source) => world.counters(source)),
       before,
     );
-    const kept = { absorbed: {}, open: 0, withheld: {}, beacons: 0 };
+    const oldest = { routine: 1, urgent: 1 };
+    const kept = { oldest, absorbed: {}, open: 0, withheld: {}, beacons: 0 };
     t.same(world.ledger.describe(), [
       { channel: 'public', journalled: 3, urgent: 3, permitted: 3, emitted: 3, ...kept },
       { channel: 'archive', journalled: 2, urgent: 2, permitted: 2, emitted: 2, ...kept },

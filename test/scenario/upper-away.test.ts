@@ -1,5 +1,8 @@
 /** An upper server that is away for long: memory stays, the disk fills as configured, then all drains. */
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { backlogOf, lookAt } from '../../src/cli/status-look.js';
+import { judge } from '../../src/cli/status-verdict.js';
 import { FakeLower } from '../fake/lower.js';
 import { FakeUpper } from '../fake/upper.js';
 import { mixedEvents, type RunningRelay, startRelay } from './relay.js';
@@ -121,14 +124,31 @@ await t.test('in order: nothing overtakes', async (t) => {
 
 await t.test('retention overtakes it: it counts exactly what it missed', async (t) => {
   const { lower, relay, back } = await world(t, '{ size: 8MiB, age: 1d }', 'urgent-first');
-  await flood(relay, lower, 0, 200_000);
+  const first = await back();
+  await flood(relay, lower, 0, PIECE);
+  await relay.until(() => relay.upper('portal')?.answered === PIECE, 'the first are answered');
+  await first.close();
+  await relay.until(() => relay.supervisor()!.uppers[0]!.state !== 'up', 'it is away');
+  await flood(relay, lower, PIECE, 200_000);
+  await relay.until(() => relay.gate()!.channels[0]!.journalled === 200_000, 'all are journalled');
+  const look = lookAt({ state: join(relay.directory, 'state'), uppers: [] });
+  const away = look.uppers.get('portal')!;
+  const reasons = judge(look).reasons.map((reason) => reason.text);
+  const said = `retention has deleted ${away.overtaken} events that it has not had`;
+  t.ok(
+    reasons.some((reason) => reason.endsWith(said)),
+    reasons.join('\n'),
+  );
+  const backlog = backlogOf(look, away.status!)!;
+  t.equal(backlog.routine + backlog.urgent, 200_000 - PIECE - away.overtaken!);
   const upper = await back();
   const settled = (): boolean => {
     const status = relay.upper('portal');
     return status !== undefined && status.answered + status.expired === 200_000;
   };
   await relay.until(settled, 'all are answered or expired');
-  const { urgent, routine } = sort(upper.sends);
+  t.equal(relay.upper('portal')!.expired, away.overtaken, 'as was said while it was away');
+  const { urgent, routine } = sort([...first.sends, ...upper.sends]);
   const lanes = relay.upper('portal')!.lanes;
   t.ok(lanes.routine.expired > 50_000, `${lanes.routine.expired} have expired`);
   t.equal(routine.length, lanes.routine.answered);
@@ -138,6 +158,7 @@ await t.test('retention overtakes it: it counts exactly what it missed', async (
   // What came is the newest, without a gap.
   t.equal(routine.at(-1), 199_999);
   t.equal(urgent.at(-1), 200_000);
-  t.equal(urgent.at(-1)! - urgent[0]!, (urgent.length - 1) * URGENT_EVERY);
+  const late = sort(upper.sends).urgent;
+  t.equal(late.at(-1)! - late[0]!, (late.length - 1) * URGENT_EVERY);
   t.ok(ascending(routine));
 });
