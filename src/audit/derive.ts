@@ -1,5 +1,5 @@
 /** The tree of a log, derived from its leaves alone; tiles are compared with it, never believed. */
-import type { LogDirectory } from './directory.js';
+import { type LogDirectory, LogError } from './directory.js';
 import type { Findings } from './findings.js';
 import { Edge, hashLeaf, rootOf } from './merkle.js';
 import { tilePath, WIDTH } from './tiles.js';
@@ -74,8 +74,15 @@ export class Derivation {
 
   #compare(level: number, index: number, hashes: readonly Uint8Array[]): void {
     const path = tilePath(level, index, hashes.length);
-    const tile = this.#log.tile(level, index, hashes.length);
-    if (!tile) this.#findings.add('tile', `${path} is not there, or damaged`);
+    let tile: Uint8Array | undefined;
+    let why = 'is not there, or damaged';
+    try {
+      tile = this.#log.tile(level, index, hashes.length);
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+      why = 'is no file, or too large';
+    }
+    if (!tile) this.#findings.add('tile', `${path} ${why}`);
     else if (Buffer.compare(tile, Buffer.concat(hashes)) !== 0) {
       this.#findings.add('tile', `${path} is not what the leaves give`);
     }

@@ -151,29 +151,72 @@ function isAbsent(error: unknown): boolean {
 }
 
 /**
- * Reads a whole file, never waiting for a writer of it.
+ * Opens a file, never waiting for a writer of it.
  *
  * @returns undefined if there is none
  * @throws LogError if it is no file, or larger than `most`; Error of the file system
  */
-export function readFile(path: string, most: number): Buffer | undefined {
+function openFile(path: string, most: number): { fd: number; size: number } | undefined {
   let fd;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (isAbsent(error)) return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    // A link to itself, a socket.
+    if (code === 'ELOOP' || code === 'ENXIO') throw new LogError(`${path} is no file`);
     throw error;
   }
+  const stat = fstatSync(fd);
+  if (stat.isFile() && stat.size <= most) return { fd, size: stat.size };
+  closeSync(fd);
+  throw new LogError(stat.isFile() ? `${path} has more than ${most} bytes` : `${path} is no file`);
+}
+
+/**
+ * Reads a whole file.
+ *
+ * @returns undefined if there is none
+ * @throws LogError if it is no file, or larger than `most`; Error of the file system
+ */
+export function readFile(path: string, most: number): Buffer | undefined {
+  const file = openFile(path, most);
+  if (!file) return undefined;
+  const { fd, size } = file;
   try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new LogError(`${path} is no file`);
-    if (stat.size > most) throw new LogError(`${path} has more than ${most} bytes`);
-    const bytes = Buffer.alloc(stat.size);
+    const bytes = Buffer.alloc(size);
     let length = 0;
     for (let read = -1; read !== 0 && length < bytes.length; length += read) {
       read = readSync(fd, bytes, length, bytes.length - length, length);
     }
     return bytes.subarray(0, length);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Characters of a line that are kept; a beacon of 256 sources takes a tenth. */
+const MAX_LINE = 256 * 1024;
+
+/**
+ * The lines of a file, bounded in memory: of one that is too long the beginning is kept.
+ *
+ * @throws LogError if there is none, as readFile does, or Error of the file system
+ */
+export function* readLines(path: string, most: number): Generator<string> {
+  const file = openFile(path, most);
+  if (!file) throw new LogError(`there is no file ${path}`);
+  const { fd } = file;
+  try {
+    const decoder = new TextDecoder();
+    const bytes = Buffer.alloc(64 * 1024);
+    let rest = '';
+    for (let read; (read = readSync(fd, bytes)) > 0;) {
+      const lines = (rest + decoder.decode(bytes.subarray(0, read), { stream: true })).split('\n');
+      rest = lines.pop()!.slice(0, MAX_LINE);
+      yield* lines;
+    }
+    if (rest !== '') yield rest;
   } finally {
     closeSync(fd);
   }

@@ -11,7 +11,7 @@ import {
   type Start,
 } from './leaf.js';
 import { hashLeaf } from './merkle.js';
-import { eventIn, type Opening, opens } from './opening.js';
+import { eventIn, oddRecord, type Opening, opens } from './opening.js';
 import { proveInclusion, rootByInclusion } from './proofs.js';
 import { findVoids, standing, walkLog } from './walk.js';
 
@@ -161,6 +161,9 @@ export function checkProof(text: string, keys: readonly Verifier[]): Proven {
   const file = parseProof(text);
   const { text: signedText, by } = openNote(file.checkpoint, keys);
   const { origin, size, root } = parseCheckpoint(signedText);
+  if (by.some(({ name }) => name !== origin)) {
+    throw new ProofError(`the key has another name than the log, ${origin}`);
+  }
   const leaf = (what: string, { index, leaf, proof }: LeafProof): Leaf => {
     const bytes = Buffer.from(leaf, 'base64');
     const hashes = proof.map((each) => Buffer.from(each, 'base64'));
@@ -205,12 +208,13 @@ export function checkProof(text: string, keys: readonly Verifier[]): Proven {
     ...decision,
     start,
     policies,
-    ...(file.opened && { event: openedEvent(file.opened, range, sequence) }),
+    ...(file.opened && { event: openedEvent(file.opened, batch, range, sequence) }),
   };
 }
 
 function openedEvent(
   { opening, records }: NonNullable<ProofFile['opened']>,
+  { decisions }: Batch,
   range: Located['range'],
   sequence: number,
 ): string {
@@ -219,6 +223,12 @@ function openedEvent(
     records: Buffer.from(records, 'base64'),
   };
   if (!opens(range, made)) throw new ProofError('the content is not what the log commits to');
+  const odd = oddRecord(range, decisions, made.records);
+  if (odd !== undefined) {
+    throw new ProofError(
+      `the content of record ${odd} has another rule, source, class or type than the leaf says`,
+    );
+  }
   const event = eventIn(made.records, sequence);
   if (event === undefined) throw new ProofError('the content does not hold the record');
   return event;

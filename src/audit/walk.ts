@@ -5,6 +5,7 @@ import { decodeLeaf, KINDS, type Leaf, LeafError } from './leaf.js';
 import { Course } from './course.js';
 import { Findings } from './findings.js';
 import { checkNames, type Scene } from './scene.js';
+import { WIDTH } from './tiles.js';
 
 export interface Seen {
   readonly leaf: Leaf;
@@ -83,15 +84,49 @@ export function standing(
   return Math.max(0, end - first);
 }
 
-/** Leaves that the checkpoint does not sign yet: how many, by the file that is being filled. */
-export function unsignedLeaves(log: LogDirectory, size: number, findings: Findings): number {
-  let end = size;
+function wholeLeaf(bytes: Uint8Array | undefined): Leaf | undefined {
   try {
-    for (const bytes of log.open()) end = Math.max(end, decodeLeaf(bytes).index + 1);
+    return bytes && decodeLeaf(bytes);
   } catch (error) {
     // A kill may have left the last one torn.
-    if (error instanceof LogError) findings.add('bundle', error.message);
-    else if (!(error instanceof LeafError)) throw error;
+    if (error instanceof LeafError) return undefined;
+    throw error;
   }
-  return end - size;
+}
+
+/**
+ * Leaves that the checkpoint does not sign yet, as far as each follows the one before.
+ *
+ * @throws LogError if a file of them is none, or too large
+ */
+export function* leavesBehind(log: LogDirectory, size: number): Generator<Leaf> {
+  for (let index = size; ;) {
+    const bundle = Math.floor(index / WIDTH);
+    const first = bundle * WIDTH;
+    let leaves = log.bundle(bundle, WIDTH);
+    if (!leaves) {
+      const open = log.open();
+      // A gate that runs may have made the file of leaves that bundle since.
+      leaves = wholeLeaf(open[0])?.index === first ? open : (log.bundle(bundle, WIDTH) ?? []);
+    }
+    for (const bytes of leaves.slice(index - first)) {
+      const leaf = wholeLeaf(bytes);
+      if (leaf?.index !== index) return;
+      yield leaf;
+      index++;
+    }
+    if (index < first + WIDTH) return;
+  }
+}
+
+/** How many leaves the checkpoint does not sign yet. */
+export function unsignedLeaves(log: LogDirectory, size: number, findings: Findings): number {
+  let count = 0;
+  try {
+    for (const leaf of leavesBehind(log, size)) count = leaf.index + 1 - size;
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    findings.add('bundle', error.message);
+  }
+  return count;
 }

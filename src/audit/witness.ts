@@ -34,26 +34,44 @@ function ofJson(line: string): Witness | undefined {
  *
  * Signatures are not looked at: whoever trusts the file trusts what is in it.
  *
- * @throws WitnessError naming the line that is none of them
+ * @throws WitnessError naming the line that is none of them, or if there is no witness at all
  */
-export function parseWitnesses(text: string): Witness[] {
-  const lines = text.split('\n').map((line) => line.trimEnd());
+export function parseWitnesses(lines: Iterable<string>): Witness[] {
   const found: Witness[] = [];
-  for (let i = 0; i < lines.length; i++) {
-    const line = lines[i]!;
-    if (line === '' || line.startsWith('#') || line.startsWith('\u2014 ')) continue;
-    const [size = '', root = '', ...rest] = line.split(' ');
-    let each = line.startsWith('{') ? ofJson(line) : undefined;
-    if (rest.length === 0) each ??= witness(size, root);
-    // A checkpoint: origin, size, root, a line each, and perhaps more of them.
-    const checkpoint = each ? undefined : witness(lines[i + 1] ?? '', lines[i + 2] ?? '');
-    if (checkpoint) {
-      each = checkpoint;
-      while (i + 1 < lines.length && lines[i + 1] !== '') i++;
+  let number = 0;
+  // Of a checkpoint: origin, size, root, a line each, and perhaps more of them.
+  let open: string[] = [];
+  let behind = false;
+  const none = (at: number): WitnessError =>
+    new WitnessError(`line ${at} is no size and root, no JSON, no checkpoint`);
+  for (const whole of lines) {
+    number++;
+    const line = whole.trimEnd();
+    if (behind) {
+      behind = line !== '';
+      continue;
     }
-    if (!each) throw new WitnessError(`line ${i + 1} is no size and root, no JSON, no checkpoint`);
+    let each: Witness | undefined;
+    if (open.length === 0) {
+      if (line === '' || line.startsWith('#') || line.startsWith('\u2014 ')) continue;
+      const [size = '', root = '', ...rest] = line.split(' ');
+      each = line.startsWith('{') ? ofJson(line) : undefined;
+      if (rest.length === 0) each ??= witness(size, root);
+    }
+    if (!each) {
+      open.push(line);
+      if (open.length < 3) continue;
+      each = witness(open[1]!, open[2]!);
+      if (!each) throw none(number - 2);
+      open = [];
+      behind = true;
+    }
     if (found.length === MAX_WITNESSES) throw new WitnessError('there are too many lines');
     found.push(each);
   }
-  return found;
+  if (open.length > 0) throw none(number - open.length + 1);
+  if (found.length > 0) return found;
+  throw new WitnessError(
+    'there is no size and root in it: a file of witnesses that holds none says nothing of the log',
+  );
 }

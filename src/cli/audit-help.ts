@@ -46,7 +46,8 @@ ${KEY}
                       root, or whole checkpoints; each must be true of the log
   --signer PUBLIC     policies must be signed by this key, or keys of a file; may be given again
   --threshold N       by so many of them; default all
-  --journal DIR       state/journal: what it still holds must be what the log commits to
+  --journal DIR       state/journal, or a channel of it, of the same moment as the log: it must hold
+                      what the log commits to, but for the oldest that expired, and nothing else
   --allow-gaps        times without a leaf are told, and are no fault
   --json              one JSON object
   -h, --help          this text

@@ -85,8 +85,8 @@ export function printVerdict(verdict: Verdict, opened: Opened | undefined, io: I
   printContents(verdict, io);
   if (opened) {
     const gone = `${countText(opened.gone)} not held any more`;
-    const unsalted = opened.unsalted === 0 ? '' : `, ${countText(opened.unsalted)} without a salt`;
-    io.out(`contents of the journal: ${count(opened.right, 'range')} right, ${gone}${unsalted}`);
+    const unshown = opened.unshown === 0 ? '' : `, ${countText(opened.unshown)} not shown yet`;
+    io.out(`contents of the journal: ${count(opened.right, 'range')} right, ${gone}${unshown}`);
   }
   for (const { what, leaf, message } of findings) {
     const place = leaf === undefined ? what : `${what}, leaf ${leaf}`;

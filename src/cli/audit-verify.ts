@@ -2,11 +2,11 @@
 import type { Finding } from '../audit/findings.js';
 import { verifyLog } from '../audit/verify.js';
 import { parseWitnesses, WitnessError } from '../audit/witness.js';
-import { LogError } from '../audit/directory.js';
+import { LogError, readLines } from '../audit/directory.js';
 import { quote } from '../pki/options.js';
 import { parseStrictly, UsageError } from './arguments.js';
 import { AUDIT_VERIFY_HELP } from './audit-help.js';
-import { openAll, type Opened } from './audit-open.js';
+import { type Journals, journalsIn, openAll, type Opened } from './audit-open.js';
 import { findLog, readKeys, readNumber, readText } from './audit-place.js';
 import { printVerdict } from './audit-verdict.js';
 import { printableJson } from './excerpt.js';
@@ -33,7 +33,7 @@ const OPTIONS = {
 function readWitnesses(files: readonly string[]) {
   return files.flatMap((file) => {
     try {
-      return parseWitnesses(readText(file, MAX_WITNESS_FILE));
+      return parseWitnesses(readLines(file, MAX_WITNESS_FILE));
     } catch (error) {
       if (error instanceof WitnessError) throw new LogError(`${file}: ${error.message}`);
       throw error;
@@ -63,21 +63,27 @@ export function auditVerify(args: readonly string[], io: Io): number {
   }
   const log = findLog(values.config, positionals);
   const since = values.since === undefined ? undefined : readText(values.since);
+  const witnesses = readWitnesses(values.witness ?? []);
+  const journals = values.journal === undefined ? undefined : journalsIn(values.journal);
   let verdict;
   try {
     verdict = verifyLog(log.path, {
       keys,
       ...(since !== undefined && { since }),
       ...(signers && { approval: { signers, threshold } }),
-      witnesses: readWitnesses(values.witness ?? []),
+      witnesses,
       allowGaps: values['allow-gaps'],
       progress: showProgress((done, total) => `${countText(done)} of ${countText(total)} leaves`),
     });
+  } catch (error) {
+    if (!(error instanceof LogError && values.json)) throw error;
+    const findings: Finding[] = [{ what: 'checkpoint', message: error.message }];
+    io.out(printableJson({ ok: false, findings, faults: findings.length }));
+    return 1;
   } finally {
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   }
-  const opened =
-    values.journal === undefined ? undefined : tryAll(log, verdict.size, values.journal);
+  const opened = journals && tryAll(log, verdict.size, journals);
   const more = (opened?.wrong ?? []).map((each): Finding => ({ what: 'opening', ...each }));
   const whole = {
     ...verdict,
@@ -91,11 +97,11 @@ export function auditVerify(args: readonly string[], io: Io): number {
 }
 
 /** A log that cannot be read to its end has its fault already. */
-function tryAll(log: ReturnType<typeof findLog>, size: number, journals: string): Opened {
+function tryAll(log: ReturnType<typeof findLog>, size: number, journals: Journals): Opened {
   try {
     return openAll(log, size, journals);
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
-    return { right: 0, wrong: [{ leaf: 0, message: error.message }], gone: 0, unsalted: 0 };
+    return { right: 0, wrong: [{ message: error.message }], gone: 0, unshown: 0 };
   }
 }

@@ -336,8 +336,8 @@ export class Story {
     return this;
   }
 
-  /** The journals as they would be: a segment each. */
-  writeJournals(directory: string): void {
+  /** The journals as they would be: a segment each, without as many of the oldest records. */
+  writeJournals(directory: string, expired = 0): void {
     for (const [name, records] of this.records) {
       const [channel = '', lane] = name.split('/');
       const header = {
@@ -345,7 +345,7 @@ export class Story {
         channel,
         ...(lane === 'urgent' && { lane }),
         epoch: 1,
-        first: 1,
+        first: 1 + expired,
         created: BEGUN,
         sources: SOURCES,
         rules: RULES,
@@ -362,8 +362,8 @@ export class Story {
         sequences: new Float64Array(),
       });
       place(
-        join(directory, name, segmentName(1, 1)),
-        Buffer.concat([formatHeader(header), ...records, mark.subarray(0, length)]),
+        join(directory, name, segmentName(1 + expired, 1)),
+        Buffer.concat([formatHeader(header), ...records.slice(expired), mark.subarray(0, length)]),
       );
     }
   }

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { LogDirectory, LogError } from '../../src/audit/directory.js';
+import { LogDirectory, LogError, readLines } from '../../src/audit/directory.js';
 import { hashOfRange, proveInclusion, rootByInclusion } from '../../src/audit/proofs.js';
 import { verifyLog } from '../../src/audit/verify.js';
 import { findVoids, standing, walkLog } from '../../src/audit/walk.js';
@@ -44,6 +44,25 @@ await t.test('what was taken back stands no more', (t) => {
   t.end();
 });
 
+await t.test('lines are read a piece at a time', (t) => {
+  const path = join(t.testdir(), 'lines');
+  const most = 2 ** 20;
+  const lines = Array.from({ length: 9000 }, (_, i) => `\u2014 ${i} \u00e9`);
+  writeFileSync(path, lines.join('\n'));
+  t.same([...readLines(path, most)], lines, 'characters are not torn');
+  writeFileSync(path, `${lines.join('\n')}\n\n`);
+  t.same([...readLines(path, most)], [...lines, '']);
+  writeFileSync(path, Buffer.alloc(most, 'x'));
+  t.ok([...readLines(path, most)][0]!.length < most / 2, 'a line that is too long is cut');
+  writeFileSync(path, '');
+  t.same([...readLines(path, most)], []);
+  t.throws(() => [...readLines('/dev/zero', most)], /is no file/);
+  t.throws(() => [...readLines(`${path}.none`, most)], /there is no file/);
+  writeFileSync(path, Buffer.alloc(most + 1));
+  t.throws(() => [...readLines(path, most)], /has more than/);
+  t.end();
+});
+
 await t.test('what is no file is not waited for, and not followed out of memory', (t) => {
   const directory = t.testdir();
   const log = new LogDirectory(directory);
@@ -55,6 +74,9 @@ await t.test('what is no file is not waited for, and not followed out of memory'
   t.throws(() => log.checkpoint(), /checkpoint is no file/);
   mkdirSync(join(directory, 'tile/entries/000'), { recursive: true });
   t.throws(() => log.bundle(0, 256), /is no file/);
+  symlinkSync(join(directory, 'leaves'), join(directory, 'leaves'));
+  t.throws(() => log.open(), /is no file/);
+  rmSync(join(directory, 'leaves'));
   writeFileSync(join(directory, 'leaves'), Buffer.alloc(20_000_000));
   t.throws(() => log.open(), /has more than/);
   t.end();

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { LogError } from '../../src/audit/directory.js';
+import { encodePlain } from '../../src/audit/encode.js';
 import type { Finding } from '../../src/audit/findings.js';
 import { verifyLog, type VerifyOptions } from '../../src/audit/verify.js';
 import { parseWitnesses, WitnessError } from '../../src/audit/witness.js';
@@ -593,6 +594,55 @@ await t.test('leaves in another order, of another place, or none', (t) => {
   t.end();
 });
 
+await t.test('tiles that are no files, or too large, leave a verdict', (t) => {
+  const story = longStory(signer, 60);
+  const directory = t.testdir();
+  story.write(directory);
+  const tile = join(directory, 'tile/0/000');
+  const place: Record<string, () => void> = {
+    'too large': () => writeFileSync(tile, 'x', { flag: 'a' }),
+    endless: () => symlinkSync('/dev/zero', tile),
+    'a link to itself': () => symlinkSync(tile, tile),
+    'a directory': () => mkdirSync(tile),
+  };
+  for (const [name, damage] of Object.entries(place)) {
+    if (name !== 'too large') rmSync(tile);
+    damage();
+    const { findings, faults } = verifyLog(directory, KEYS);
+    t.match(findings, [{ what: 'tile', message: 'tile/0/000 is no file, or too large' }], name);
+    t.equal(faults, 1);
+  }
+  t.end();
+});
+
+await t.test('leaves that nobody has signed count as far as they follow', (t) => {
+  const { leaves } = longStory(signer, 60);
+  const directory = t.testdir();
+  const size = 250;
+  const unsigned = (behind: readonly Uint8Array[]): number => {
+    writeLog(directory, leaves.slice(0, size), [signer], behind);
+    return verifyLog(directory, KEYS).unsigned;
+  };
+  t.equal(unsigned(leaves.slice(size, size + 2)), 2);
+  t.equal(unsigned([leaves[size]!, Buffer.from(leaves[size + 1]!).fill(0, 5, 6)]), 1, 'torn');
+  t.equal(unsigned([leaves[size]!, leaves[size + 2]!]), 1, 'a gap');
+  const far = {
+    time: 1,
+    clock: 'steady',
+    start: 0,
+    policies: undefined,
+    index: 2 ** 53 - 2,
+  } as const;
+  t.equal(unsigned([encodePlain(far, { kind: 'clock', by: 0 })]), 0);
+  // The file of leaves is named anew when it is full.
+  writeLog(directory, leaves, [signer]);
+  writeFileSync(join(directory, 'checkpoint'), checkpointOf(leaves.slice(0, size), [signer]));
+  t.equal(verifyLog(directory, KEYS).unsigned, leaves.length - size);
+  rmSync(join(directory, 'leaves'));
+  t.equal(verifyLog(directory, KEYS).unsigned, 256 - size);
+  t.end();
+});
+
 await t.test('witnesses: a log that was cut or rewritten', (t) => {
   const story = longStory(signer);
   const witness = (size: number) => ({
@@ -615,11 +665,17 @@ await t.test('witnesses: a log that was cut or rewritten', (t) => {
   const note = checkpointOf(story.leaves.slice(0, 7), [signer, other]);
   const text = `# seen\n7 ${base64}\n{"size":7,"root":"${base64}","time":1}\n${note}\n${note}`;
   t.same(
-    parseWitnesses(text).map(({ size, root }) => `${size} ${Buffer.from(root).toString('base64')}`),
+    parseWitnesses(text.split('\n')).map(
+      ({ size, root }) => `${size} ${Buffer.from(root).toString('base64')}`,
+    ),
     Array.from({ length: 4 }, () => `7 ${base64}`),
   );
   for (const bad of ['x', `7 ${base64.slice(1)}`, '{"size":7}', '-1 x', 'a\nb\nc\n']) {
-    t.throws(() => parseWitnesses(bad), WitnessError, bad);
+    const lines = ['# comment', `7 ${base64}`, ...bad.split('\n')];
+    t.throws(() => parseWitnesses(lines), /^line 3 is no size/, bad);
+  }
+  for (const none of ['', '\n\n', '# seen\n', note.split('\n').slice(3).join('\n')]) {
+    t.throws(() => parseWitnesses(none.split('\n')), WitnessError, `none in ${none}`);
   }
   t.end();
 });

@@ -1,18 +1,36 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { checkProof, ProofError } from '../../src/audit/proof-file.js';
 import { LeafError } from '../../src/audit/leaf.js';
 import { audit } from '../../src/cli/audit.js';
-import { formatVerifier, NoteError } from '../../src/note/note.js';
-import { checkpointOf, longStory, makeSigner, SALT, Story } from '../audit/build.js';
+import { commitmentOf, openingOf } from '../../src/journal/commitment.js';
+import { formatHeader, parseHeader, RELAY } from '../../src/journal/format.js';
+import { formatVerifier, NoteError, parseNote, signNote } from '../../src/note/note.js';
+import {
+  checkpointOf,
+  longStory,
+  makeSigner,
+  SALT,
+  type Sent,
+  Story,
+  writeLog,
+} from '../audit/build.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const signer = makeSigner();
 const KEY = formatVerifier(signer);
+
+const ARCHIVE = 'journal/archive/0000000000000001-00000001.tgj';
+
+/** Of a verdict in JSON. */
+interface AuditVerdict {
+  readonly findings: readonly { readonly message: string }[];
+  readonly opened: object;
+}
 
 const CONFIG = `schema: tidegate/v1
 state: ./state
@@ -89,6 +107,9 @@ await t.test('verify: older checkpoints, witnesses, signers, gaps', async (t) =>
   t.match(JSON.parse(unsigned.text), { ok: false, findings: [{ what: 'policy', leaf: 1 }, {}] });
   writeFileSync(join(directory, 'bad'), 'nothing here\n');
   t.match((await run(directory, ...where, '--witness', './bad')).err, /bad: line 1 is no size/);
+  writeFileSync(join(directory, 'bad'), '');
+  const empty = await run(directory, ...where, '--witness', './seen', '--witness', './bad');
+  t.match([empty.status, empty.text, empty.err], [1, '', /bad: there is no size and root in it/]);
   t.match((await run(directory, ...where, '--since', './none')).err, /there is no file \.\/none/);
   const silent = new Story(signer).start();
   silent.time += 70_000;
@@ -107,15 +128,154 @@ await t.test('verify: contents that are not those of the log', async (t) => {
   writeFileSync(file, Buffer.from(changed, 'latin1'));
   const where = ['verify', './audit', '--key', KEY, '--journal', './journal'];
   // The header's checksum does not fit any more: the journal cannot be read.
-  t.match((await run(directory, ...where)).text, /ranges right, [1-9]\d* not held any more$/m);
-  const other = longStory(signer);
-  for (const records of other.records.values()) records.reverse();
+  t.match((await run(directory, ...where)).text, /public 1 to \d+: .* not hold them, or cannot be/);
+  const { header, length } = parseHeader(readFileSync(join(directory, ARCHIVE)))!;
+  const { salt, ...unsalted } = header;
+  t.equal(salt, SALT);
+  const rest = readFileSync(join(directory, ARCHIVE)).subarray(length);
+  writeFileSync(join(directory, ARCHIVE), Buffer.concat([formatHeader(unsalted), rest]));
+  t.match((await run(directory, ...where)).text, /archive 1 to 1: their segment holds no salt$/m);
   const lines = longStory(signer, 4);
   lines.records.set('archive', lines.records.get('public/urgent')!.slice());
   lines.writeJournals(join(directory, 'journal'));
   const wrong = await run(directory, ...where);
   t.equal(wrong.status, 1);
   t.match(wrong.text, /^fault: opening, leaf \d+: archive 1 to 1: the journal holds other/m);
+});
+
+await t.test('verify: a journal holds what the log names, and nothing else', async (t) => {
+  const story = longStory(signer);
+  const directory = logIn(t, story);
+  const verify = async (journal = './journal') => {
+    const where = ['./audit', '--key', KEY, '--journal', journal];
+    const { status, text, err } = await run(directory, 'verify', ...where, '--json');
+    if (text === '') return { status, err };
+    const { findings, opened } = JSON.parse(text) as AuditVerdict;
+    return { status, findings: findings.map(({ message }) => message), opened };
+  };
+  const again = (of: Story, expired = 0): void => {
+    rmSync(join(directory, 'journal'), { recursive: true });
+    of.writeJournals(join(directory, 'journal'), expired);
+  };
+  const fine = { status: 0, findings: [], opened: { gone: 0, unshown: 0 } };
+  t.match(await verify(), fine);
+  t.match(await verify('./journal/archive'), { status: 0, opened: { right: 4 } });
+  for (const none of ['./none', './audit']) {
+    t.match(await verify(none), { status: 1, err: /holds no journal|there is no directory/ });
+  }
+
+  again(story, 2);
+  t.match(await verify(), { status: 0, findings: [], opened: { gone: 5 } }, 'retention');
+  again(story, 3);
+  t.match(await verify(), { findings: [/^public 3 to 4: the journal does not hold them/] });
+
+  const less = longStory(signer);
+  less.records.get('public')!.splice(-3);
+  again(less);
+  const cut = /^public 19 to 21: the journal does not hold them, or cannot be read; retention/;
+  t.match(await verify(), { status: 1, findings: [cut] });
+  writeLog(join(directory, 'audit'), story.leaves.slice(0, -2), [signer]);
+  const killed = { status: 0, findings: [], opened: { unshown: 1, gone: 0 } };
+  t.match(await verify(), killed, 'a kill may have left it so');
+  less.records.get('public')!.splice(-3);
+  again(less);
+  t.match(await verify(), { status: 1, findings: [/^public 16 to 21: the journal does not/] });
+  again(story);
+
+  const half = story.leaves.length >> 1;
+  const behind = [/^public \d+ to 21: .* no leaf names them/];
+  writeLog(join(directory, 'audit'), story.leaves.slice(0, -4), [signer]);
+  t.match(await verify(), { status: 1, findings: behind }, 'the log was cut');
+  const [signed, unsigned] = [story.leaves.slice(0, half), story.leaves.slice(half)];
+  writeLog(join(directory, 'audit'), signed, [signer], unsigned);
+  t.match(await verify(), fine, 'leaves that nobody has signed yet explain it');
+  writeLog(join(directory, 'audit'), signed, [signer], unsigned.slice(0, -4));
+  t.match(await verify(), { status: 1, findings: behind });
+
+  story.write(join(directory, 'audit'));
+  const more = longStory(signer);
+  more.records.set('other', story.records.get('archive')!);
+  again(more);
+  t.match(await verify(), { status: 1, findings: [/^other 1 to 4: .* no leaf names them/] });
+  again(story);
+  rmSync(join(directory, 'journal/public/urgent'), { recursive: true });
+  t.match(await verify(), { status: 1, findings: [/^public\/urgent 1 to 4: .* not hold them/] });
+
+  const anew = new Story(signer);
+  anew.sequences.set(story.sequences);
+  for (const [name, records] of story.records) anew.records.set(name, [...records]);
+  anew.start().policies().forward([{}]).write(join(directory, 'audit'));
+  again(anew);
+  const before = ['public/urgent 1 to 4', 'public 1 to 21', 'archive 1 to 4'];
+  const { findings = [] } = await verify();
+  t.same(
+    findings.sort(),
+    before
+      .map((each) => `${each}: the log begins behind them: they are in another log, or in none`)
+      .sort(),
+  );
+
+  const fewer = { channels: ['public'], journals: ['public/urgent', 'public'] };
+  story.start({ ...fewer, sums: [story.whole().sums[0]!], sequences: [4, 21] });
+  story.write(join(directory, 'audit'));
+  again(story);
+  rmSync(join(directory, 'journal/archive'), { recursive: true });
+  t.match(await verify(), { status: 0, opened: { gone: 4 } }, 'a channel that was given up');
+});
+
+await t.test(
+  'a record that says otherwise than its leaf, though the commitment fits',
+  async (t) => {
+    const guid = 'FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01';
+    const line = (pair: string): string => `96,${pair},0,,1,${guid},1,2`;
+    const said: Sent = { rule: 1, source: 1, line: line('10,6') };
+    const others: Record<string, Sent> = {
+      rule: { ...said, rule: 2 },
+      source: { ...said, source: 0 },
+      class: { ...said, line: line('20,6') },
+      type: { ...said, line: line('10,7') },
+      beacon: { ...said, rule: RELAY, source: RELAY },
+    };
+    for (const [what, other] of Object.entries(others)) {
+      const [real] = new Story(signer).start().policies().forward([other]).records.get('public')!;
+      const story = new Story(signer).start().policies();
+      const { encoder } = story;
+      const commit = (): Uint8Array => commitmentOf(openingOf(SALT, 1), real!);
+      const encode = encoder.encode.bind(encoder);
+      encoder.encode = (index, heading, pending, ...rest) =>
+        encode(
+          index,
+          heading,
+          pending.map((each) => ({ ...each, commit })),
+          ...rest,
+        );
+      story.forward([said]).records.set('public', [real!]);
+      const directory = logIn(t, story);
+      const where = ['./audit', '--journal'];
+      const key = ['--key', KEY];
+      const { status, text } = await run(directory, 'verify', ...where, './journal', ...key);
+      t.match(
+        [status, text],
+        [1, /public 1 to 1: 1 has another rule, source, class or type/],
+        what,
+      );
+      const open = ['--open', './journal', '-o', './proof'];
+      await run(directory, 'prove', '1', ...where, 'public', ...open);
+      t.match(
+        (await run(directory, 'check-proof', './proof', ...key)).text,
+        /^NOT proven: .* record 1 has/,
+      );
+    }
+  },
+);
+
+await t.test('verify: a log that gives no verdict gives one in JSON', async (t) => {
+  const directory = t.testdir({ audit: {} });
+  const where = ['verify', './audit', '--key', KEY];
+  const { status, text, err } = await run(directory, ...where, '--json');
+  const findings = [{ what: 'checkpoint', message: /audit holds no checkpoint/ }];
+  t.match([status, err, JSON.parse(text)], [1, '', { ok: false, findings, faults: 1 }]);
+  t.match((await run(directory, ...where)).err, /audit holds no checkpoint/);
 });
 
 await t.test('show prints decisions, and what it is asked for', async (t) => {
@@ -173,6 +333,15 @@ await t.test('prove and check-proof', async (t) => {
   const gone = await prove('2', './audit', ...journal, '--open', './none');
   t.match(gone.err, /none does not hold all of public 1 to 2 any more/);
   t.match((await check('./proof', '--key', formatVerifier(makeSigner()))).text, /^NOT proven: the/);
+  const foreign = makeSigner('relay.other');
+  const whole = JSON.parse(readFileSync(join(directory, 'proof'), 'utf8')) as {
+    checkpoint: string;
+  };
+  const checkpoint = signNote(parseNote(whole.checkpoint).text, [foreign]);
+  writeFileSync(join(directory, 'foreign'), JSON.stringify({ ...whole, checkpoint }));
+  const keys = ['--key', KEY, '--key', formatVerifier(foreign)];
+  const { status: unproven, text: why } = await check('./foreign', ...keys);
+  t.same([unproven, why], [1, 'NOT proven: the key has another name than the log, relay.example']);
   const text = readFileSync(join(directory, 'opened'), 'utf8');
   const wrong = async (what: string, changed: string) => {
     writeFileSync(join(directory, 'changed'), changed);

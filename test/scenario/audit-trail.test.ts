@@ -169,7 +169,7 @@ const { verifier, skip } = await go;
 await t.test('the numbers of the log are those of the relay, and of who received it', async (t) => {
   const verdict = await verifyWell(t, state);
   t.ok((verdict.opened?.right ?? 0) > 20, 'and the journals open it');
-  t.same([verdict.opened?.gone, verdict.opened?.unsalted], [0, 0]);
+  t.same([verdict.opened?.gone, verdict.opened?.unshown], [0, 0]);
   t.equal(verdict.boots, starts + kills);
   t.equal(verdict.down.filter(({ ended }) => !ended).length, kills);
   t.same([...new Set(verdict.policies.map(({ files }) => files[0]!.revision))], [1, 2]);

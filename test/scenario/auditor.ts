@@ -30,7 +30,7 @@ export interface AuditVerdict {
   readonly denied: readonly Amount[];
   readonly lost: readonly Amount[];
   readonly findings: readonly Finding[];
-  readonly opened?: { readonly right: number; readonly gone: number; readonly unsalted: number };
+  readonly opened?: { readonly right: number; readonly gone: number; readonly unshown: number };
 }
 
 /** Runs `tidegate audit`. */
