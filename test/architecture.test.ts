@@ -44,6 +44,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
   journal: { own: ['event'], node: ['crypto', 'fs', 'path'], packages: [] },
   audit: {
     own: [
+      'beacon/beacon',
       'event',
       'journal/balance',
       'journal/commitment',
@@ -52,6 +53,9 @@ const TABLE: Readonly<Record<string, Grants>> = {
       'journal/file',
       'journal/format',
       'note/note',
+      'signing/difference',
+      'signing/manifest',
+      'signing/signers',
     ],
     node: ['crypto', 'fs', 'path', 'worker_threads'],
     packages: [],

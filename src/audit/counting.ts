@@ -58,7 +58,7 @@ export class Counting {
         return;
       case 'heartbeat':
       case 'stop':
-        if (run) this.#look(run, leaf.index, leaf.counts, leaf.sums);
+        if (run) this.#look(run, leaf.index, leaf.counts, leaf.sums, leaf.kind === 'stop');
         return;
       case 'denials':
         for (const { source, count } of leaf.denied) if (run) run.denied[source]! += count;
@@ -106,8 +106,8 @@ export class Counting {
     }
   }
 
-  /** New numbers of all. */
-  #look(run: Run, leaf: number, counts: Vectors, sums: Vectors): void {
+  /** New numbers of all; an orderly end has all that they count in leaves. */
+  #look(run: Run, leaf: number, counts: Vectors, sums: Vectors, stop = false): void {
     const free = this.#sequences.voided;
     const { sources, channels } = run;
     const given = GIVEN_UP.map((name) => sources.names.indexOf(name)).filter((place) => place >= 0);
@@ -128,7 +128,7 @@ export class Counting {
     run.counts = counts;
     run.sums = sums;
     this.#balance(run, leaf);
-    this.#compareLeaves(run, leaf);
+    this.#compareLeaves(run, leaf, stop);
   }
 
   #fallen(
@@ -148,27 +148,23 @@ export class Counting {
     });
   }
 
-  /** What leaves say one by one is in the counters. */
-  #compareLeaves({ sources, first, counts, denied, lost }: Run, leaf: number): void {
-    const k = sources.names.indexOf('denied');
-    sources.owners.forEach((owner, i) => {
-      const grown = k < 0 ? Infinity : counts[i]![k]! - first.counts[i]![k]!;
-      if (denied[i]! <= grown) return;
-      const named = `leaves name ${denied[i]!} denied since the start`;
-      const message = `source '${owner}': ${named}, and ${grown} are counted`;
-      this.#findings.add('denials', message, leaf);
-      denied[i] = grown;
+  /** What leaves say one by one is in the counters; at a stop, it is all that they count. */
+  #compareLeaves({ sources, first, counts, denied, lost }: Run, leaf: number, stop: boolean): void {
+    sources.names.forEach((name, k) => {
+      const isLoss = name.startsWith('lost.');
+      if (!isLoss && name !== 'denied') return;
+      sources.owners.forEach((owner, i) => {
+        const key = `${i} ${name}`;
+        const grown = counts[i]![k]! - first.counts[i]![k]!;
+        const named = isLoss ? (lost.get(key) ?? 0) : denied[i]!;
+        if (named === grown || (named < grown && !stop)) return;
+        const said = `leaves name ${named} ${name} since the start`;
+        const message = `source '${owner}': ${said}, and ${grown} are counted`;
+        this.#findings.add(isLoss ? 'loss' : 'denials', message, leaf);
+        if (isLoss) lost.set(key, grown);
+        else denied[i] = grown;
+      });
     });
-    for (const [key, named] of lost) {
-      const [i, name] = [Number(key.split(' ')[0]), key.slice(key.indexOf(' ') + 1)];
-      const place = sources.names.indexOf(name);
-      const grown = counts[i]![place]! - first.counts[i]![place]!;
-      if (named <= grown) continue;
-      const said = `leaves name ${named} ${name} since the start`;
-      const message = `source '${sources.owners[i]!}': ${said}, and ${grown} are counted`;
-      this.#findings.add('loss', message, leaf);
-      lost.set(key, grown);
-    }
   }
 
   #compareEmitted(run: Run, leaf: number): void {

@@ -6,9 +6,6 @@ import type { Found } from './tail.js';
 const REACH = 4096;
 const REACH_AGE = 10_000;
 
-/** Activations that are looked at from the newest on: each start is one. */
-const ACTIVATIONS = 256;
-
 /** How far a log had come, in the names of its last start. */
 export interface Standing {
   readonly batch: number;
@@ -27,7 +24,7 @@ export class Past {
   /** The policies that were in force last, and their place in the log. */
   readonly policies: number | undefined;
   readonly activation: Activation | undefined;
-  /** The last revisions that were in force, by policy: what was not in force lately counts too. */
+  /** The last revisions that were in force, by policy, however long ago. */
   readonly revisions: ReadonlyMap<string, number>;
   /** Whether that gate ended in order. */
   readonly ended: boolean;
@@ -39,7 +36,7 @@ export class Past {
   readonly #leaves: readonly Leaf[];
 
   /** @throws LogMismatch */
-  constructor(found: Found) {
+  constructor(found: Pick<Found, 'size' | 'leaf'>) {
     const { size } = found;
     const leaf = (index: number): Leaf => found.leaf(index);
     const last = size > 0 ? leaf(size - 1) : undefined;
@@ -110,7 +107,7 @@ function revisionsBefore(
 ): Map<string, number> {
   const revisions = new Map<string, number>();
   let at = newest;
-  for (let seen = 0; at !== undefined && seen < ACTIVATIONS; seen++) {
+  while (at !== undefined) {
     const found = leaf(at);
     for (const { id, revision } of found.kind === 'policies' ? found.files : []) {
       if (!revisions.has(id)) revisions.set(id, revision);

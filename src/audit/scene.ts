@@ -1,7 +1,8 @@
 /** What a leaf is judged by: the start and the policies that it refers to. */
+import { BEACON_CLASS, BEACON_TYPE } from '../beacon/beacon.js';
 import { RELAY } from '../journal/format.js';
 import type { Findings } from './findings.js';
-import type { Activation, Head, Leaf, Start } from './leaf.js';
+import type { Activation, Decision, Head, Leaf, Start } from './leaf.js';
 
 export interface Scene {
   readonly start: Head & Start;
@@ -25,13 +26,25 @@ export function checkNames(leaf: Leaf, { start, policies }: Scene, findings: Fin
         (newest === undefined ? 'none are in force' : `the newest are at ${newest}`),
     );
   }
-  if (leaf.kind === 'batch' && leaf.policies === undefined) {
-    // The relay's own records need none.
-    const ruled = leaf.decisions.some(({ rule }) => rule !== RELAY);
-    if (ruled) return wrong('it forwards events, and refers to no policies');
+  // The relay's own records need none.
+  if (leaf.kind === 'batch' && leaf.decisions.some(({ rule }) => rule !== RELAY)) {
+    if (leaf.policies === undefined) return wrong('it forwards events, and refers to no policies');
+    // Whose signatures they need may be another matter since.
+    if (leaf.policies < start.index) {
+      return wrong('it forwards events by policies that no leaf since the start puts in force');
+    }
+  }
+  if (leaf.kind === 'batch' && !leaf.decisions.every(isOwnOrRuled)) {
+    return wrong("it says that an event is the relay's own, and it is no beacon");
   }
   const what = strangerIn(leaf, { start, policies });
   return what === undefined || wrong(`it refers to ${what} that its names do not have`);
+}
+
+/** What the relay sends of its own are beacons: no policy permits them, and no sum counts them. */
+function isOwnOrRuled({ rule, source, vscpClass, type }: Decision): boolean {
+  if (rule !== RELAY) return true;
+  return source === RELAY && vscpClass === BEACON_CLASS && type === BEACON_TYPE;
 }
 
 /** A leaf has room for so many bytes of names of rules, about; of more the first ones are in it. */
@@ -64,11 +77,9 @@ function strangerIn(leaf: Leaf, { start, policies }: Scene): string | undefined 
     case 'stop':
       return whole(leaf);
     case 'batch': {
-      const own = leaf.decisions.every(({ rule, source }) =>
-        rule === RELAY ? source === RELAY || source < sources.length : source < sources.length,
-      );
-      if (!own) return 'a source';
-      if (leaf.decisions.some(({ rule }) => rule !== RELAY && rule >= rules)) return 'a rule';
+      const ruled = leaf.decisions.filter(({ rule }) => rule !== RELAY);
+      if (ruled.some(({ source }) => source >= sources.length)) return 'a source';
+      if (ruled.some(({ rule }) => rule >= rules)) return 'a rule';
       if (leaf.ranges.some(({ journal }) => journal >= journals.length)) return 'a journal';
       if (leaf.counts.some(([i, k]) => i >= sources.length || k >= counters.length)) {
         return 'a counter of a source';

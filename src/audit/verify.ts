@@ -4,15 +4,16 @@
  * In bounded memory, a bundle at a time, while a gate writes or not; nothing in the files is believed.
  */
 import { NoteError, openNote, parseNote, type Verifier, verifySignatures } from '../note/note.js';
-import { type Approval, Approvals } from './approvals.js';
+import type { Signers } from '../signing/signers.js';
+import { Approvals, type Approved } from './approvals.js';
 import { type Checkpoint, parseCheckpoint } from './checkpoint.js';
 import { Counting } from './counting.js';
-import { Course, type Down, type Span } from './course.js';
+import { type Begins, type Clock, Course, type Down, type Span } from './course.js';
 import { Derivation, type Witness } from './derive.js';
 import { LogDirectory, LogError } from './directory.js';
 import { type Finding, Findings } from './findings.js';
 import { Keys } from './keys.js';
-import { type Activation, decodeLeaf, type Head, type Leaf, LeafError } from './leaf.js';
+import { decodeLeaf, type Leaf, LeafError } from './leaf.js';
 import { checkNames } from './scene.js';
 import { Sequences } from './sequences.js';
 import { type Amount, Tally } from './tally.js';
@@ -22,25 +23,27 @@ import { unsignedLeaves } from './walk.js';
 export interface VerifyOptions {
   /** Public keys that are trusted. */
   readonly keys: readonly Verifier[];
-  /** An older checkpoint, a signed note: only leaves from there on are judged one by one. */
+  /** An older checkpoint, a signed note: only what is wrong from there on is said. */
   readonly since?: string;
   readonly witnesses?: readonly Witness[];
-  readonly approval?: Approval;
+  /** Who must have signed policies, whatever the log says. */
+  readonly approval?: Signers;
   /** Times without a leaf are told, and no fault. */
   readonly allowGaps?: boolean;
+  /** That the journals hold records before the log's first is told, and no fault. */
+  readonly beginsLate?: boolean;
   /** Called often: leaves, of all. */
   readonly progress?: (done: number, total: number) => void;
 }
 
 /** Policies that have been put in force. */
-export interface PoliciesSeen {
+export interface PoliciesSeen extends Approved {
   readonly leaf: number;
   readonly time: number;
   readonly digest: string;
   readonly files: readonly { readonly id: string; readonly revision: number }[];
-  /** As the leaf has it; and those whose signatures were verified. */
+  /** As the leaf has it. */
   readonly signers: readonly string[];
-  readonly verified: readonly string[];
 }
 
 export interface Verdict {
@@ -57,6 +60,11 @@ export interface Verdict {
   /** Of the first and the last leaf, ms since 1970. */
   readonly from?: number;
   readonly to?: number;
+  /** Undefined: nothing went before this log. */
+  readonly begins?: Begins;
+  /** Of the last leaf; undefined: there is none. */
+  readonly end?: { readonly time: number; readonly stop: boolean };
+  readonly clock: Clock;
   readonly kinds: Readonly<Record<string, number>>;
   readonly boots: number;
   readonly down: readonly Down[];
@@ -76,12 +84,6 @@ export interface Verdict {
 /** Activations that are listed. */
 const MAX_POLICIES = 1000;
 
-/** The first leaf that is looked at, and the policies that were the newest then. */
-interface Beginning {
-  readonly from: number;
-  readonly policies?: Head & Activation;
-}
-
 /** Judges leaves one after the other. */
 class Judge {
   readonly tally = new Tally();
@@ -93,15 +95,11 @@ class Judge {
   readonly #sequences: Sequences;
   readonly #counting: Counting;
 
-  constructor(
-    findings: Findings,
-    keys: Keys,
-    { from, policies }: Beginning,
-    options: VerifyOptions,
-  ) {
+  constructor(findings: Findings, keys: Keys, options: VerifyOptions) {
+    const { allowGaps = false, beginsLate = false } = options;
     this.#findings = findings;
     this.#keys = keys;
-    this.course = new Course(findings, from, options.allowGaps ?? false, policies);
+    this.course = new Course(findings, { gaps: allowGaps, late: beginsLate });
     this.#approvals = new Approvals(findings, options.approval);
     this.#sequences = new Sequences(findings);
     this.#counting = new Counting(findings, this.#sequences);
@@ -126,12 +124,13 @@ class Judge {
     this.#sequences.take(leaf);
     this.#counting.take(leaf, scene);
     const seen = index >= this.#findings.from;
+    if (leaf.kind === 'batch') this.#approvals.takeBatch(leaf);
     if (leaf.kind === 'policies') {
-      const verified = this.#approvals.take(leaf, scene.start);
+      const approved = this.#approvals.take(leaf, scene.start);
       const { time, digest, files } = leaf;
       const signers = leaf.signers.map(({ name, id }) => `${name}+${id}`);
       if (seen && this.policies.length < MAX_POLICIES) {
-        this.policies.push({ leaf: index, time, digest, files, signers, verified });
+        this.policies.push({ leaf: index, time, digest, files, signers, ...approved });
       }
     }
     if (seen) this.tally.take(leaf, scene);
@@ -152,16 +151,14 @@ export function verifyLog(directory: string, options: VerifyOptions): Verdict {
   const size = checkpoint?.size ?? 0;
   const begin = since && since.size <= size ? since.size : 0;
   findings.from = begin;
-  const beginning = startBefore(log, begin, size);
-  const first = beginning.from;
   const keys = new Keys(options.keys, findings);
-  const judge = new Judge(findings, keys, beginning, options);
+  const judge = new Judge(findings, keys, options);
   const witnesses = [...(options.witnesses ?? []), ...(since ? [since] : [])];
   const derivation = new Derivation(log, findings, witnesses);
   let trustedThen: Verifier[] = [...options.keys];
   readLeaves(log, size, findings, (bytes, index) => {
     derivation.add(bytes);
-    if (index >= first) judge.take(bytes, index);
+    judge.take(bytes, index);
     if (index === begin - 1) trustedThen = [...keys.trusted];
     if (index % WIDTH === 0) options.progress?.(index, size);
   });
@@ -182,6 +179,9 @@ export function verifyLog(directory: string, options: VerifyOptions): Verdict {
     since: begin,
     unsigned: unsignedLeaves(log, size, findings),
     ...(tally.from !== undefined && { from: tally.from, to: tally.to! }),
+    ...(course.begins && { begins: course.begins }),
+    ...(course.end && { end: course.end }),
+    clock: course.clock,
     kinds: tally.kinds,
     boots: course.boots,
     down: course.down,
@@ -204,21 +204,6 @@ function opened(text: string, what: 'checkpoint' | 'since', findings: Findings) 
     if (!(error instanceof NoteError)) throw error;
     findings.add(what, error.message);
     return undefined;
-  }
-}
-
-/** The start that the leaf before `begin` refers to: from there on all is known. */
-function startBefore(log: LogDirectory, begin: number, size: number): Beginning {
-  if (begin === 0) return { from: 0 };
-  try {
-    const from = Math.min(decodeLeaf(log.leaf(begin - 1, size)).start, begin - 1);
-    const at = decodeLeaf(log.leaf(from, size)).policies;
-    const policies = at === undefined || at >= from ? undefined : decodeLeaf(log.leaf(at, size));
-    return policies?.kind === 'policies' ? { from, policies } : { from };
-  } catch (error) {
-    // Then all is looked at; what is wrong will be found.
-    if (error instanceof LeafError || error instanceof LogError) return { from: 0 };
-    throw error;
   }
 }
 

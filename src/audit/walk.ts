@@ -20,7 +20,7 @@ export interface Seen {
  */
 export function* walkLog(log: LogDirectory, size: number): Generator<Seen> {
   const findings = new Findings();
-  const course = new Course(findings, 0, true);
+  const course = new Course(findings, { gaps: true, late: true });
   for (const { index, bytes } of log.leaves(size)) {
     let leaf: Leaf;
     try {

@@ -1,9 +1,12 @@
 /** `tidegate audit check-proof`: what a proof file proves, if it proves anything. */
+import { refuseStale, signersOf } from '../audit/approvals.js';
 import { LeafError } from '../audit/leaf.js';
 import { checkProof, MAX_PROOF, ProofError, type Proven } from '../audit/proof-file.js';
 import { ruleName, sourceName } from '../audit/tally.js';
+import { RELAY } from '../journal/format.js';
 import { NoteError } from '../note/note.js';
 import { className, typeName } from '../policy/tokens.js';
+import { ManifestError } from '../signing/manifest.js';
 import { parseStrictly, refuseExtra, UsageError } from './arguments.js';
 import { AUDIT_CHECK_PROOF_HELP } from './audit-help.js';
 import { readKeys, readText } from './audit-place.js';
@@ -12,9 +15,11 @@ import type { Io } from './io.js';
 import { timeText } from './journal-text.js';
 import { painter } from './policy-report.js';
 
-/** What was proven, in names. */
+/** What was proven, in names. @throws ManifestError, NoteError if the policies were not approved */
 function describe(proven: Proven) {
   const { policies, vscpClass, type, time, event } = proven;
+  const verified = signersOf(policies, proven.start);
+  if (proven.rule !== RELAY) refuseStale(policies, proven.start, time);
   const rule = ruleName(proven.rule, proven);
   const file = policies.files.find(({ id }) => rule.startsWith(`${id}/`));
   return {
@@ -37,6 +42,7 @@ function describe(proven: Proven) {
       digest: policies.digest,
       files: policies.files,
       signers: policies.signers.map(({ name, id }) => `${name}+${id}`),
+      verified,
     },
     ...(file && { policy: { id: file.id, revision: file.revision, sha256: file.sha256 } }),
     ...(event !== undefined && { event }),
@@ -45,7 +51,12 @@ function describe(proven: Proven) {
 
 function print(said: ReturnType<typeof describe>, io: Io): void {
   const { policies, policy } = said;
-  const signers = policies.signers.length === 0 ? 'nobody' : policies.signers.join(', ');
+  const signers =
+    policies.verified.length > 0
+      ? `${policies.verified.join(', ')}, by keys that the log names`
+      : policies.signers.length > 0
+        ? `not verified; the log says ${policies.signers.join(', ')}`
+        : 'nobody';
   const files = policies.files.map(({ id, revision }) => `${id} revision ${revision}`).join(', ');
   const clock = said.clock === 'steady' ? '' : ', by a clock that was set back';
   const rows: [string, string][] = [
@@ -90,9 +101,10 @@ export function auditCheckProof(args: readonly string[], io: Io): number {
     else print(said, io);
     return 0;
   } catch (error) {
-    const own =
-      error instanceof ProofError || error instanceof NoteError || error instanceof LeafError;
-    if (!own) throw error;
+    const own = [ProofError, NoteError, LeafError, ManifestError].some(
+      (kind) => error instanceof kind,
+    );
+    if (!own || !(error instanceof Error)) throw error;
     if (values.json) io.out(printableJson({ proven: false, reason: error.message }));
     else io.out(`${painter(io)('NOT proven', 'red')}: ${printable(error.message)}`);
     return 1;

@@ -31,7 +31,8 @@ const KEY = `  --key PUBLIC        the log's public key, or a file that holds it
 export const AUDIT_VERIFY_HELP = `tidegate audit verify - whether a log is what the relay has signed
 
 Usage: tidegate audit verify [-c FILE | DIR] --key PUBLIC [--since CHECKPOINT]
-         [--witness FILE] [--signer PUBLIC [--threshold N]] [--journal DIR] [--allow-gaps] [--json]
+         [--witness FILE] [--signer PUBLIC [--threshold N]] [--journal DIR] [--allow-gaps]
+         [--begins-late] [--json]
 
 Reads every leaf and derives the root from them alone; the checkpoint must sign that root, and the
 tiles must be those of the leaves. Then each leaf is judged: sequences of every journal without gap
@@ -40,15 +41,18 @@ a leaf a minute while a gate runs, policies with their signers, keys that vouch 
 
 ${WHERE}
 ${KEY}
-  --since CHECKPOINT  an older checkpoint, as a file: the log must continue it, and only leaves from
-                      there on are judged one by one
+  --since CHECKPOINT  an older checkpoint, as a file: the log must continue it, and of its leaves
+                      only what is wrong from there on is said
   --witness FILE      what others have noted of the log, a line each: SIZE ROOT, JSON with size and
                       root, or whole checkpoints; each must be true of the log
-  --signer PUBLIC     policies must be signed by this key, or keys of a file; may be given again
-  --threshold N       by so many of them; default all
+  --signer PUBLIC     policies must be signed by this key, or keys of a file; may be given again.
+                      Without it, they are compared with the keys that the log itself names
+  --threshold N       by so many of them; default all. Keys of one name are one signer
   --journal DIR       state/journal, or a channel of it, of the same moment as the log: it must hold
                       what the log commits to, but for the oldest that expired, and nothing else
   --allow-gaps        times without a leaf are told, and are no fault
+  --begins-late       so is a log that begins where journals held records already: verify the one
+                      before it too
   --json              one JSON object
   -h, --help          this text
 

@@ -151,6 +151,7 @@ class Lane {
   readonly #directory: string | undefined;
   readonly #cursor: Cursor | undefined;
   readonly #opened: Opened;
+  readonly #late: boolean;
   /** Where it stood when the log first named it. */
   #begins: number | undefined;
   /** The first sequence that it has room for, when it was looked at last. */
@@ -160,7 +161,9 @@ class Lane {
   /** What stands behind all that the log names. */
   #rest: Stretch | undefined;
 
-  constructor(name: string, directory: string | undefined, opened: Opened) {
+  /** @param late the log may begin behind what the journal holds */
+  constructor(name: string, directory: string | undefined, opened: Opened, late: boolean) {
+    this.#late = late;
     this.#name = name;
     this.#directory = directory;
     this.#cursor = directory === undefined ? undefined : new Cursor(directory);
@@ -256,7 +259,7 @@ class Lane {
     const { first, last } = stretch;
     const begins = this.#begins ?? 0;
     const before = Math.min(last, begins);
-    if (first <= before) {
+    if (first <= before && !this.#late) {
       const what = 'the log begins behind them: they are in another log, or in none';
       this.#say({ first, last: before }, what);
     }
@@ -281,13 +284,18 @@ class Lane {
  *
  * @throws LogError, or Error of the file system
  */
-export function openAll(log: LogDirectory, size: number, { places, alone }: Journals): Opened {
+export function openAll(
+  log: LogDirectory,
+  size: number,
+  { places, alone }: Journals,
+  late: boolean,
+): Opened {
   const voids = findVoids(log, size);
   const opened: Opened = { right: 0, gone: 0, unshown: 0, wrong: [] };
   const lanes = new Map<string, Lane>();
   const laneOf = (name: string): Lane | undefined => {
     if (alone && !places.has(name)) return undefined;
-    const lane = lanes.get(name) ?? new Lane(name, places.get(name), opened);
+    const lane = lanes.get(name) ?? new Lane(name, places.get(name), opened, late);
     lanes.set(name, lane);
     return lane;
   };

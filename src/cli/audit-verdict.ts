@@ -1,7 +1,8 @@
 /** The verdict over a log, as a person reads it. */
+import { beginsText } from '../audit/course.js';
 import { MAX_FINDINGS } from '../audit/findings.js';
 import type { Amount } from '../audit/tally.js';
-import type { Verdict } from '../audit/verify.js';
+import type { PoliciesSeen, Verdict } from '../audit/verify.js';
 import type { Opened } from './audit-open.js';
 import { printable } from './excerpt.js';
 import type { Io } from './io.js';
@@ -32,15 +33,29 @@ function amounts(title: string, all: readonly Amount[], io: Io): void {
   if (all.length > SHOWN) io.out(`  ... and ${countText(all.length - SHOWN)} more: see --json`);
 }
 
+/** Whose signatures are there and right, by which keys; what a log only says is said to be that. */
+function signedText({
+  signers,
+  verified,
+  approved,
+}: Pick<PoliciesSeen, 'signers' | 'verified' | 'approved'>): string {
+  const own = verified.filter((each) => !approved.includes(each));
+  const claimed = signers.filter((each) => !verified.includes(each));
+  const parts = [
+    approved.length > 0 ? `signed by ${approved.join(', ')}` : '',
+    own.length > 0 ? `signed by ${own.join(', ')}, by keys that the log names` : '',
+    claimed.length > 0 ? `says the log, not verified: signed by ${claimed.join(', ')}` : '',
+  ].filter((part) => part !== '');
+  return parts.length > 0 ? parts.join('; ') : 'signed by nobody';
+}
+
 function printContents(verdict: Verdict, io: Io): void {
   list(
     'policies in force',
     verdict.policies,
-    ({ leaf, time, files, signers, verified }) => {
+    ({ leaf, time, files, ...signed }) => {
       const names = files.map(({ id, revision }) => `${id} revision ${revision}`).join(', ');
-      const by = signers.length === 0 ? 'signed by nobody' : `signed by ${signers.join(', ')}`;
-      const checked = verified.length === 0 ? '' : `; verified: ${verified.join(', ')}`;
-      return `${when(time)}  leaf ${leaf}: ${names}; ${by}${checked}`;
+      return `${when(time)}  leaf ${leaf}: ${names}; ${signedText(signed)}`;
     },
     io,
   );
@@ -73,12 +88,24 @@ function printContents(verdict: Verdict, io: Io): void {
 
 export function printVerdict(verdict: Verdict, opened: Opened | undefined, io: Io): void {
   const { origin, size, since, signed, root, from, to, unsigned, faults, findings } = verdict;
+  const { begins, end, clock } = verdict;
   const paint = painter(io);
   io.out(printable(`log ${origin}: ${countText(size)} leaves, root ${root}`));
   if (signed.length > 0) io.out(printable(`signed by ${signed.join(', ')}`));
   if (since > 0) io.out(`judged from leaf ${countText(since)} on`);
   const kinds = Object.entries(verdict.kinds).map(([kind, each]) => `${countText(each)} ${kind}`);
   if (from !== undefined) io.out(`from ${when(from)} to ${when(to)}: ${kinds.join(', ')}`);
+  if (begins)
+    io.out(printable(`begins behind ${beginsText(begins)}: what went before is not in it`));
+  if (end) {
+    const how = end.stop ? 'a stop' : 'no stop: the gate runs, or was killed';
+    io.out(`ends with ${how}; its last leaf is ${ageText(Math.max(0, Date.now() - end.time))} old`);
+  }
+  if (clock.steps > 0) {
+    const [sign, by] = [clock.largest < 0 ? 'back' : 'forward', ageText(Math.abs(clock.largest))];
+    const most = `the most by ${by} ${sign}, leaf ${clock.leaf ?? 0}`;
+    io.out(`clock set ${count(clock.steps, 'time')}, ${most}`);
+  }
   if (unsigned > 0) io.out(`${countText(unsigned)} more, not signed yet`);
   if (verdict.witnesses > 0)
     io.out(`compared with ${count(verdict.witnesses, 'root')} noted by others`);

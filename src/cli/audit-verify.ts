@@ -3,7 +3,10 @@ import type { Finding } from '../audit/findings.js';
 import { verifyLog } from '../audit/verify.js';
 import { parseWitnesses, WitnessError } from '../audit/witness.js';
 import { LogError, readLines } from '../audit/directory.js';
+import { formatVerifier } from '../note/note.js';
 import { quote } from '../pki/options.js';
+import { ManifestError } from '../signing/manifest.js';
+import { readSigners, type Signers } from '../signing/signers.js';
 import { parseStrictly, UsageError } from './arguments.js';
 import { AUDIT_VERIFY_HELP } from './audit-help.js';
 import { type Journals, journalsIn, openAll, type Opened } from './audit-open.js';
@@ -26,6 +29,7 @@ const OPTIONS = {
   threshold: { type: 'string' },
   journal: { type: 'string' },
   'allow-gaps': { type: 'boolean', default: false },
+  'begins-late': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -41,6 +45,29 @@ function readWitnesses(files: readonly string[]) {
   });
 }
 
+/** Who must have signed policies: by default each of the names. @throws UsageError */
+function readApproval(
+  files: readonly string[] | undefined,
+  threshold: string | undefined,
+): Signers | undefined {
+  if (!files) {
+    if (threshold === undefined) return undefined;
+    throw new UsageError('--threshold says how many of the --signer keys: name them');
+  }
+  const keys = readKeys('--signer', files);
+  const names = new Set(keys.map(({ name }) => name)).size;
+  const needed = readNumber('--threshold', threshold, names, 1);
+  if (needed > names) {
+    throw new UsageError(`--threshold ${quote(String(needed))} is more than there are signers`);
+  }
+  try {
+    return readSigners({ keys: keys.map(formatVerifier), threshold: needed, revoked: [] });
+  } catch (error) {
+    if (error instanceof ManifestError) throw new UsageError(`--signer: ${error.message}`);
+    throw error;
+  }
+}
+
 /**
  * Runs `tidegate audit verify`; returns the exit code.
  *
@@ -53,14 +80,7 @@ export function auditVerify(args: readonly string[], io: Io): number {
     return 0;
   }
   const keys = readKeys('--key', values.key);
-  const signers = values.signer ? readKeys('--signer', values.signer) : undefined;
-  if (!signers && values.threshold !== undefined) {
-    throw new UsageError('--threshold says how many of the --signer keys: name them');
-  }
-  const threshold = readNumber('--threshold', values.threshold, signers?.length ?? 1, 1);
-  if (signers && threshold > signers.length) {
-    throw new UsageError(`--threshold ${quote(String(threshold))} is more than there are signers`);
-  }
+  const approval = readApproval(values.signer, values.threshold);
   const log = findLog(values.config, positionals);
   const since = values.since === undefined ? undefined : readText(values.since);
   const witnesses = readWitnesses(values.witness ?? []);
@@ -70,9 +90,10 @@ export function auditVerify(args: readonly string[], io: Io): number {
     verdict = verifyLog(log.path, {
       keys,
       ...(since !== undefined && { since }),
-      ...(signers && { approval: { signers, threshold } }),
+      ...(approval && { approval }),
       witnesses,
       allowGaps: values['allow-gaps'],
+      beginsLate: values['begins-late'],
       progress: showProgress((done, total) => `${countText(done)} of ${countText(total)} leaves`),
     });
   } catch (error) {
@@ -83,7 +104,7 @@ export function auditVerify(args: readonly string[], io: Io): number {
   } finally {
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   }
-  const opened = journals && tryAll(log, verdict.size, journals);
+  const opened = journals && tryAll(log, verdict.size, journals, values['begins-late']);
   const more = (opened?.wrong ?? []).map((each): Finding => ({ what: 'opening', ...each }));
   const whole = {
     ...verdict,
@@ -97,9 +118,14 @@ export function auditVerify(args: readonly string[], io: Io): number {
 }
 
 /** A log that cannot be read to its end has its fault already. */
-function tryAll(log: ReturnType<typeof findLog>, size: number, journals: Journals): Opened {
+function tryAll(
+  log: ReturnType<typeof findLog>,
+  size: number,
+  journals: Journals,
+  late: boolean,
+): Opened {
   try {
-    return openAll(log, size, journals);
+    return openAll(log, size, journals, late);
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
     return { right: 0, wrong: [{ message: error.message }], gone: 0, unshown: 0 };

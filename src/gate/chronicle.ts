@@ -46,20 +46,22 @@ export class Chronicle {
     if (this.#audit.note({ kind: 'heartbeat', ...beat })) this.#beat = now;
   }
 
-  /** Notes what was denied and lost until now. */
-  sumUp(now: number, time: number): void {
+  /** Notes what was denied and lost until now; whether there was room for all of it. */
+  sumUp(now: number, time: number): boolean {
     this.#summed = now;
-    this.#denials.drain(this.#since, (denials) => this.#audit.note(denials));
+    let all = this.#denials.drain(this.#since, (denials) => this.#audit.note(denials));
     this.#since = time;
     this.#ledger.counters.forEach((vector, source) => {
       const before = this.#lost[source]!;
       lostOf(vector).forEach((count, i) => {
         const more = count - before[i]!;
         const reason = LOST_REASONS[i]!;
-        if (more <= 0 || !this.#audit.note({ kind: 'loss', source, reason, count: more })) return;
-        before[i] = count;
+        if (more <= 0) return;
+        if (this.#audit.note({ kind: 'loss', source, reason, count: more })) before[i] = count;
+        else all = false;
       });
     });
+    return all;
   }
 
   /** Policies are in force for all that follows; rules have their numbers: `sumUp` goes before that. */
@@ -84,9 +86,9 @@ export class Chronicle {
     this.#audit.note({ kind: 'state', forwarding: this.#forwarding, ...why });
   }
 
+  /** An orderly end: leaves name all that was denied and lost, or it is none. */
   stop(now: number, time: number): void {
-    this.sumUp(now, time);
-    this.#audit.note({ kind: 'stop', ...this.#numbers() });
+    if (this.sumUp(now, time)) this.#audit.note({ kind: 'stop', ...this.#numbers() });
   }
 
   #numbers() {

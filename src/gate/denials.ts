@@ -30,9 +30,10 @@ export class DenialCounts {
    * Gives what was denied to the log, a leaf's worth at a time.
    *
    * @param take whether the log takes it; what it does not take is counted on
+   * @returns whether it has taken all
    */
-  drain(since: number, take: (denials: Denials) => boolean): void {
-    if (!this.#some) return;
+  drain(since: number, take: (denials: Denials) => boolean): boolean {
+    if (!this.#some) return true;
     const places = [...this.#counts.keys()].filter((place) => this.#counts[place]! > 0);
     for (let at = 0; at < places.length; at += MAX_DENIALS) {
       const some = places.slice(at, at + MAX_DENIALS);
@@ -44,9 +45,10 @@ export class DenialCounts {
           count: this.#counts[place]!,
         };
       });
-      if (!take({ kind: 'denials', since, denied })) return;
+      if (!take({ kind: 'denials', since, denied })) return false;
       for (const place of some) this.#counts[place] = 0;
     }
     this.#some = false;
+    return true;
   }
 }

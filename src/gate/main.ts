@@ -8,8 +8,11 @@
  * NEVER       has a network, a credential of any server, or any input from above
  * ON FAILURE  nothing goes out: what cannot be logged or journalled is counted as lost, with the reason
  */
+import { lanesIn, listSegments } from '../journal/places.js';
 import { steadyTime } from '../journal/writer.js';
+import { formatVerifier } from '../note/note.js';
 import { OUTCOMES } from '../policy/outcome.js';
+import { readSigners } from '../signing/signers.js';
 import { readDescriptor } from '../wire/descriptor.js';
 import { EXIT } from '../wire/exit.js';
 import { FrameReader } from '../wire/frame.js';
@@ -20,6 +23,7 @@ import type { GateStatus } from '../wire/status.js';
 import { Beacons } from './beacons.js';
 import { Chronicle } from './chronicle.js';
 import { COUNTERS } from './counters.js';
+import { Floors } from './floors.js';
 import { Intake } from './intake.js';
 import { Ledger } from './ledger.js';
 import { Outflow } from './outflow.js';
@@ -50,10 +54,14 @@ const scope = {
   channels: settings.channels.map(({ name }) => name),
 };
 const trail = new Trail(settings.audit, takeText(FD.key), log);
+const floors = new Floors(settings.directory, log);
 const policies = new Policies(FD.policies, scope, log, {
   signers: settings.signers,
-  last: trail.past?.revisions,
+  last: floors.raise(trail.past?.revisions),
+  unknown: unknownFloors(),
 });
+// Before there are journals: where there are some, the file was there.
+if (policies.revisions) floors.keep(policies.revisions);
 const ledger = new Ledger(settings, policies.first.ruleNames, trail.past, {
   stalled(error, tries) {
     if (tries === 0) log.error({ event: 'stalled', err: error }, 'a commit mark is tried again');
@@ -78,10 +86,13 @@ if (unshown > 0) log.warn({ event: 'journal-unshown', records: unshown }, 'withd
 if (missing > 0) log.error({ event: 'journal-missing', records: missing }, 'records are not there');
 
 const numbers = (vectors: readonly Float64Array[]): number[][] => vectors.map((each) => [...each]);
-const { signers } = settings;
+// Whoever is revoked counts for nothing, and for an auditor neither.
+const signers = settings.signers && readSigners(settings.signers);
 const audit = trail.begin({
   ...scope,
-  ...(signers && { signers: { keys: signers.keys, threshold: signers.threshold } }),
+  ...(signers && {
+    signers: { keys: signers.valid.map(formatVerifier), threshold: signers.threshold },
+  }),
   journals: ledger.names,
   counters: COUNTERS,
   outcomes: OUTCOMES,
@@ -109,6 +120,19 @@ const report = new Report(settings.directory, settings.sources, ledger, intake, 
 });
 let timer: NodeJS.Timeout | undefined;
 let ahead = Date.now() - steadyTime();
+
+/** Why it is not known which revisions were in force; undefined: it is, or there were none. */
+function unknownFloors(): string | undefined {
+  const logged = trail.past === undefined || trail.past.policies !== undefined;
+  if (floors.found || logged) return undefined;
+  const lanes = settings.channels.flatMap(({ name, directory }) => lanesIn(directory, name));
+  if (lanes.every(({ directory }) => listSegments(directory).length === 0)) return undefined;
+  return (
+    'it is not known which revisions were in force: the audit log begins anew, and ' +
+    `${floors.path} is missing or damaged; put one of them back, or write {} into that file to ` +
+    'begin anew, and restart'
+  );
+}
 
 /** One line in the log per step of the machine's clock; in the audit log, before what comes after it. */
 function watchClock(now: number): void {
@@ -204,6 +228,7 @@ setInterval(() => {
     });
   }
   if (policies.activation !== activation) chronicle.activate(policies.activation);
+  if (policies.revisions) floors.keep(policies.revisions);
   const { refused } = policies.status;
   if (refused && refused !== status.refused) chronicle.refuse(refused);
   chronicle.tick(performance.now(), Date.now());

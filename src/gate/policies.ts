@@ -45,6 +45,8 @@ export interface Signing {
   readonly signers?: SignerRules | undefined;
   /** Revisions of the policies that were in force last, by their ids, before this gate. */
   readonly last?: ReadonlyMap<string, number> | undefined;
+  /** Why those are not known, though there may have been some; undefined: they are. */
+  readonly unknown?: string | undefined;
 }
 
 export class Policies {
@@ -60,6 +62,7 @@ export class Policies {
   readonly #scope: Scope;
   readonly #log: Logger;
   readonly #signers: SignerRules | undefined;
+  readonly #unknown: string | undefined;
   /** The last revision that was in force, by policy. */
   readonly #last: Map<string, number>;
   /** What one engine hands on to the next counts for both. */
@@ -72,11 +75,12 @@ export class Policies {
    * @param fd of the supervisor's file
    * @throws Error where the file is torn
    */
-  constructor(fd: number, scope: Scope, log: Logger, { signers, last }: Signing = {}) {
+  constructor(fd: number, scope: Scope, log: Logger, { signers, last, unknown }: Signing = {}) {
     this.#fd = fd;
     this.#scope = scope;
     this.#log = log;
     this.#signers = signers;
+    this.#unknown = unknown;
     this.#last = new Map(last);
     this.#mark = readMark(fd);
     const bundles = readBundles(fd);
@@ -96,6 +100,11 @@ export class Policies {
   /** What is in force, and who signed it. */
   get activation(): Activation {
     return this.#activation;
+  }
+
+  /** The last revisions that were in force; undefined: they are not known. */
+  get revisions(): ReadonlyMap<string, number> | undefined {
+    return this.#unknown === undefined ? this.#last : undefined;
   }
 
   /** What a gate before this one has sent for a window is not sent for it again. */
@@ -235,6 +244,7 @@ export class Policies {
     last: ReadonlyMap<string, number>,
   ): Checked | undefined {
     const signers = this.#signers;
+    if (signers && this.#unknown !== undefined) throw new Error(this.#unknown);
     return signers && checkManifest({ manifest, policies, parsed, keys, signers, now, last });
   }
 

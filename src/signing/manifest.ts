@@ -99,7 +99,8 @@ export function revisionsOf(policies: readonly PolicyText[]): Map<string, number
   return new Map(parsed.map(({ id, revision }) => [id, revision]));
 }
 
-function lastDayOf(expires: number): string {
+/** @param expires the first instant at which it is over, ms since 1970; Infinity: never */
+export function lastDayOf(expires: number): string {
   return expires === Infinity ? 'never' : new Date(expires - 1).toISOString().slice(0, 10);
 }
 

@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BatchEncoder, encodeDenials, encodePlain, type Heading } from '../../src/audit/encode.js';
 import type { Denials, Plain, Start } from '../../src/audit/leaf.js';
+import { BEACON_CLASS, BEACON_TYPE } from '../../src/beacon/beacon.js';
 import { parseBody } from '../../src/event/event.js';
 import { commitmentOf, openingOf } from '../../src/journal/commitment.js';
 import {
@@ -300,7 +301,8 @@ export class Story {
   #record(journal: number, { rule = 0, source = 0, line }: Sent): Buffer {
     const name = JOURNALS[journal]!;
     const urgent = name.endsWith('/urgent');
-    const body = parseBody(line ?? `96,10,6,0,,${++this.#number},${GUID},1,2,3`);
+    const kind = rule === RELAY ? `${BEACON_CLASS},${BEACON_TYPE}` : '10,6';
+    const body = parseBody(line ?? `96,${kind},0,,${++this.#number},${GUID},1,2,3`);
     const from = urgent ? URGENT_BODY : BODY;
     const record = Buffer.alloc(from + body.length + 4);
     record.writeUInt16BE(source, SOURCE);
@@ -309,7 +311,7 @@ export class Story {
     record.set(body, from);
     sealRecord(record, 0, record.length, urgent ? URGENT : EVENT);
     if (rule !== RELAY) {
-      this.count(source, 'in', 2).count(source, 'permitted', 1).count(source, 'denied', 1);
+      this.count(source, 'in', 1).count(source, 'permitted', 1);
       const channel = CHANNELS.indexOf(name.replace('/urgent', ''));
       this.sum(channel, 'permitted', 1).sum(channel, 'emitted', 1);
     }

@@ -70,7 +70,7 @@ function open(t: Test, past?: { time: number }) {
 
 function faultsOf(leaves: readonly Leaf[]): string[] {
   const findings = new Findings();
-  const course = new Course(findings, 0, false);
+  const course = new Course(findings, { gaps: false, late: false });
   for (const leaf of leaves) course.take(leaf);
   return findings.list.map(({ leaf, message }) => `${leaf!}: ${message}`);
 }

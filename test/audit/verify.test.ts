@@ -6,7 +6,9 @@ import { encodePlain } from '../../src/audit/encode.js';
 import type { Finding } from '../../src/audit/findings.js';
 import { verifyLog, type VerifyOptions } from '../../src/audit/verify.js';
 import { parseWitnesses, WitnessError } from '../../src/audit/witness.js';
-import { formatVerifier, signNote } from '../../src/note/note.js';
+import { RELAY } from '../../src/journal/format.js';
+import { formatVerifier, type Signer, signNote } from '../../src/note/note.js';
+import { readSigners } from '../../src/signing/signers.js';
 import {
   checkpointOf,
   leafHash,
@@ -98,12 +100,29 @@ const rotate = (story: Story, endorsement?: string): Story =>
     ...(endorsement !== undefined && { endorsement }),
   });
 const signers = [makeSigner('alice'), makeSigner('bob'), makeSigner('carol')];
-const MANIFEST = `tidegate-manifest/v1\ntables x\npolicy p 1 never ${'a'.repeat(64)}\n`;
-const approval = { signers: signers.slice(0, 2), threshold: 2 };
-const required = {
-  signers: { keys: signers.slice(0, 2).map(formatVerifier), threshold: 2 },
+const both = signers.slice(0, 2);
+const keys = both.map(formatVerifier);
+const approval = readSigners({ keys, threshold: 2, revoked: [] });
+const required = { signers: { keys, threshold: 2 } };
+const named = both.map(({ name, id }) => ({ name, id }));
+
+/** What is signed of revision N of policy p. */
+const manifestOf = (revision: number, last = 'never'): string => {
+  const tables = `tables ${'0'.repeat(64)}`;
+  return `tidegate-manifest/v1\n${tables}\npolicy p ${revision} ${last} ${'a'.repeat(64)}\n`;
 };
-const named = signers.slice(0, 2).map(({ name, id }) => ({ name, id }));
+const MANIFEST = manifestOf(1);
+/** A leaf of policies that these people have signed. */
+const by = (people: readonly Signer[], revision = 1) => ({
+  manifest: signNote(manifestOf(revision), people),
+  signers: people.map(({ name, id }) => ({ name, id })),
+});
+/** In force until the end of that day. */
+const until = (last: string) => {
+  const over = new Date(Date.parse(last) + 86_400_000).toISOString();
+  return { files: [{ id: 'p', revision: 1, expires: over, sha256: 'a'.repeat(64) }] };
+};
+const alice2 = makeSigner('alice');
 
 const CASES: readonly Case[] = [
   [
@@ -389,35 +408,134 @@ const CASES: readonly Case[] = [
     'an older revision, with signers',
     'policy',
     /policy p went back from revision 3 to 2/,
-    () =>
-      new Story(signer)
-        .start(required)
-        .policies(3, { signers: named })
-        .policies(2, { signers: named }),
+    () => new Story(signer).start(required).policies(3, by(both, 3)).policies(2, by(both, 2)),
+  ],
+  [
+    'an older revision, where the auditor demands signers',
+    'policy',
+    /policy p went back from revision 5 to 3/,
+    () => new Story(signer).start().policies(5, by(both, 5)).policies(3, by(both, 3)),
+    { approval },
   ],
   [
     'too few signers',
     'policy',
-    /need 2 of the relay's signers, and have 1/,
-    () => new Story(signer).start(required).policies(1, { signers: [named[0], named[0]] }),
+    /signed by 1 of the 2 that are needed \(alice\+/,
+    () => new Story(signer).start(required).policies(1, by([signers[0]!, signers[2]!])),
   ],
+  [
+    'signers that are only named',
+    'policy',
+    /holds no manifest that anybody signed/,
+    () => new Story(signer).start(required).policies(1, { signers: named }),
+  ],
+  [
+    'a signer that is named, and has not signed',
+    'policy',
+    /names carol\+[0-9a-f]{8}, who has not signed/,
+    () =>
+      new Story(signer)
+        .start(required)
+        .policies(1, { ...by(both), signers: [...named, by([signers[2]!]).signers[0]] }),
+  ],
+  [
+    'two keys of one name',
+    'policy',
+    /signed by 1 of the 2 that are needed/,
+    () => new Story(signer).start().policies(1, by([signers[0]!, alice2])),
+    { approval: { valid: [signers[0]!, alice2], revoked: [], threshold: 2 } },
+  ],
+  [
+    'a text that is no manifest',
+    'policy',
+    /first line is not/,
+    () => {
+      const text = `we reject:\npolicy p 1 never ${'a'.repeat(64)}\n`;
+      return new Story(signer).start().policies(1, { manifest: signNote(text, both) });
+    },
+    { approval },
+  ],
+  [
+    'policies that were over',
+    'policy',
+    /it puts policies in force whose last day was over: 2020-01-01/,
+    () => new Story(signer).start().policies(1, until('2020-01-01')),
+  ],
+  [
+    'policies that are over when events go out',
+    'policy',
+    /it forwards events by policies whose last day was over: 2026-06-01/,
+    () => {
+      const story = new Story(signer).start().policies(1, until('2026-06-01')).forward([{}]);
+      while (story.time < Date.UTC(2026, 5, 2, 0, 2)) story.heartbeat();
+      return story.forward([{}]);
+    },
+  ],
+  [
+    'another last day than the one that was signed',
+    'policy',
+    /of other policies: policy 'p' is not what was signed: its last day was 2026-12-31/,
+    () =>
+      new Story(signer).start().policies(1, {
+        ...until('2027-12-31'),
+        manifest: signNote(manifestOf(1, '2026-12-31'), both),
+      }),
+    { approval },
+  ],
+  [
+    'a last day that is none',
+    'policy',
+    /the last day of a policy cannot be read/,
+    () =>
+      new Story(signer)
+        .start()
+        .policies(1, { files: [{ ...until('2027-12-31').files[0], expires: 'soon' }] })
+        .forward([{}]),
+  ],
+  [
+    'events by policies of before the start',
+    'names',
+    /by policies that no leaf since the start puts in force/,
+    () => begun().forward([{}]).stop().start(required).forward([{}]),
+  ],
+  [
+    "an event that is called the relay's own",
+    'names',
+    /that an event is the relay's own, and it is no beacon/,
+    () => new Story(signer).start().forward([{ ...OWN, line: TOKEN }]),
+  ],
+  [
+    "a source's event that is called the relay's own",
+    'names',
+    /and it is no beacon/,
+    () => begun().forward([{ rule: RELAY, source: 0 }]),
+  ],
+  [
+    'denials that no leaf names, at a stop',
+    'denials',
+    /leaves name 0 denied since the start, and 5000 are counted/,
+    () => begun().count(0, 'in', 5000).count(0, 'denied', 5000).heartbeat().stop(),
+  ],
+  [
+    'losses that no leaf names, at a stop',
+    'loss',
+    /leaves name 3 lost\.overflow since the start, and 703 are counted/,
+    () => begun().lose(1, 'overflow', 3).count(1, 'in', 700).count(1, 'lost.overflow', 700).stop(),
+  ],
+  ['a log that begins late', 'boot', /begins behind public 6364, archive 2: what went/, late],
   ['no manifest', 'policy', /holds no manifest/, () => begun(), { approval }],
   [
     'one signature on the manifest',
     'policy',
-    /signed by 1 of the keys, not 2/,
-    () =>
-      new Story(signer)
-        .start()
-        .policies(1, { manifest: signNote(MANIFEST, [signers[0]!, signers[2]!]) }),
+    /signed by 1 of the 2 that are needed/,
+    () => new Story(signer).start().policies(1, by([signers[0]!, signers[2]!])),
     { approval },
   ],
   [
     'a manifest of other policies',
     'policy',
-    /manifest that was signed is of other policies/,
-    () =>
-      new Story(signer).start().policies(2, { manifest: signNote(MANIFEST, signers.slice(0, 2)) }),
+    /of other policies: policy 'p' is not what was signed: revision 2 instead of 1/,
+    () => new Story(signer).start().policies(2, by(both)),
     { approval },
   ],
   [
@@ -431,6 +549,17 @@ const CASES: readonly Case[] = [
     { approval },
   ],
 ];
+
+const DATED = signNote(manifestOf(1, '2026-12-31'), both);
+const OWN = { rule: RELAY, source: RELAY };
+const TOKEN = '96,20,3,0,,1,FF:FF:FF:FF:FF:FF:FF:FE:B8:27:EB:10:01:02:00:01,1,2,3';
+
+/** Its journals hold records already. */
+function late(): Story {
+  const story = new Story(signer);
+  story.sequences.set([6364, 2], 2);
+  return story.start().policies();
+}
 
 function large() {
   return Array.from({ length: 1100 }, (_, i) => ({
@@ -475,7 +604,8 @@ await t.test('no faults: what looks like one, and is explained', (t) => {
     ),
     'policies that were signed': new Story(signer)
       .start(required)
-      .policies(1, { signers: named, manifest: signNote(MANIFEST, signers.slice(0, 2)) }),
+      .policies(1, { ...by(both), ...until('2026-12-31'), manifest: DATED })
+      .forward([{}]),
   };
   for (const [name, story] of Object.entries(stories)) {
     const directory = t.testdir();
@@ -485,6 +615,17 @@ await t.test('no faults: what looks like one, and is explained', (t) => {
     const { findings } = verifyLog(directory, { ...KEYS, ...signed });
     t.same(findings, [], name);
   }
+  const begunLate = verify(t, late(), { beginsLate: true });
+  t.same(begunLate.findings, []);
+  t.same(begunLate.begins, {
+    after: [
+      { journal: 'public', sequence: 6364 },
+      { journal: 'archive', sequence: 2 },
+    ],
+    permitted: 0,
+  });
+  const { leaves } = late();
+  t.equal(verify(t, late(), { since: checkpointOf(leaves.slice(0, 1), [signer]) }).faults, 0);
   t.same(verify(t, silentStory(), { allowGaps: true }).faults, 0);
   t.equal(verify(t, silentStory(), { allowGaps: true }).gaps.length, 1);
   t.end();
@@ -714,3 +855,47 @@ await t.test(
     t.end();
   },
 );
+
+await t.test('since an older checkpoint: floors, keys and the last day hold on', (t) => {
+  const story = new Story(signer).start(required).policies(5, by(both, 5)).stop();
+  story.start(required).policies(5, by(both, 5)).stop().start(required);
+  const older = checkpointOf(story.leaves, [signer]);
+  story.policies(3, by(both, 3)).heartbeat();
+  const words = { what: 'policy', message: 'policy p went back from revision 5 to 3' };
+  t.match(verify(t, story, { since: older }).findings, [words]);
+  const directory = t.testdir();
+  const now = { key: formatVerifier(other) };
+  const rotated = rotate(begun(), signNote(`${now.key}\n`, [signer])).stop();
+  rotated.start(now).policies().stop().start(now).policies();
+  const after = checkpointOf(rotated.leaves, [other]);
+  rotated.forward([{}]).write(directory, [other]);
+  t.same(verifyLog(directory, { ...KEYS, since: after }).findings, []);
+  const over = new Story(signer).start().policies(1, until('2020-01-01')).forward([{}]);
+  const since = checkpointOf(over.leaves, [signer]);
+  over.forward([{}]).forward([{}]);
+  t.match(verify(t, over, { since }).findings, [{ what: 'policy', leaf: 3 }]);
+  t.end();
+});
+
+await t.test('who signed, how a log ends, and steps of the clock are told', (t) => {
+  const story = new Story(signer).start(required).policies(1, by(both));
+  const names = by(both).signers.map(({ name, id }) => `${name}+${id}`);
+  t.match(verify(t, story).policies, [{ signers: names, verified: names, approved: [] }]);
+  const asked = verify(t, story, { approval }).policies;
+  t.match(asked, [{ verified: names, approved: names }]);
+  const claimed = new Story(signer).start().policies(1, { signers: named });
+  t.match(verify(t, claimed).policies, [{ signers: names, verified: [], approved: [] }]);
+  const set = begun();
+  for (const by of [1500, -5000, 2_592_000_000]) {
+    set.time += by;
+    set.plain({ kind: 'clock', by });
+  }
+  const told = verify(t, set);
+  t.match(told, {
+    findings: [],
+    clock: { steps: 3, largest: 2_592_000_000, leaf: 4 },
+    end: { stop: false, time: set.time },
+  });
+  t.match(verify(t, begun().stop()), { end: { stop: true }, clock: { steps: 0 } });
+  t.end();
+});

@@ -146,8 +146,8 @@ await t.test('verify: contents that are not those of the log', async (t) => {
 await t.test('verify: a journal holds what the log names, and nothing else', async (t) => {
   const story = longStory(signer);
   const directory = logIn(t, story);
-  const verify = async (journal = './journal') => {
-    const where = ['./audit', '--key', KEY, '--journal', journal];
+  const verify = async (journal = './journal', ...more: string[]) => {
+    const where = ['./audit', '--key', KEY, '--journal', journal, ...more];
     const { status, text, err } = await run(directory, 'verify', ...where, '--json');
     if (text === '') return { status, err };
     const { findings, opened } = JSON.parse(text) as AuditVerdict;
@@ -208,12 +208,13 @@ await t.test('verify: a journal holds what the log names, and nothing else', asy
   again(anew);
   const before = ['public/urgent 1 to 4', 'public 1 to 21', 'archive 1 to 4'];
   const { findings = [] } = await verify();
-  t.same(
-    findings.sort(),
-    before
+  t.same(findings.slice(1).sort(), [
+    ...before
       .map((each) => `${each}: the log begins behind them: they are in another log, or in none`)
       .sort(),
-  );
+  ]);
+  t.match(findings[0], /^the log begins behind public\/urgent 4, public 21, archive 4: /);
+  t.match(await verify('./journal', '--begins-late'), { status: 0, findings: [] });
 
   const fewer = { channels: ['public'], journals: ['public/urgent', 'public'] };
   story.start({ ...fewer, sums: [story.whole().sums[0]!], sequences: [4, 21] });
@@ -414,6 +415,67 @@ await t.test(
     t.match(cut.err, /the batch of public 1 is not whole in the log yet/);
   },
 );
+
+await t.test('check-proof believes no names of signers', async (t) => {
+  const people = [makeSigner('alice'), makeSigner('bob')];
+  const names = people.map(({ name, id }) => `${name}+${id}`).join(', ');
+  const signers = people.map(({ name, id }) => ({ name, id }));
+  const digest = 'a'.repeat(64);
+  const text = `tidegate-manifest/v1\ntables ${digest}\npolicy p 1 never ${digest}\n`;
+  const demand = { signers: { keys: people.map(formatVerifier), threshold: 2 } };
+  const over = { files: [{ id: 'p', revision: 1, sha256: digest, expires: '2020-01-01' }] };
+  const told = async (start: object, policies: object, ...more: string[]) => {
+    const story = new Story(signer).start(start).policies(1, policies).forward([{}]);
+    const directory = logIn(t, story);
+    const journal = ['--journal', 'public', '-o', './proof'];
+    t.equal((await run(directory, 'prove', '1', './audit', ...journal)).status, 0);
+    return {
+      verify: await run(directory, 'verify', './audit', '--key', KEY, ...more),
+      check: await run(directory, 'check-proof', './proof', '--key', KEY),
+    };
+  };
+  const right = { signers, manifest: signNote(text, people) };
+  const proven = await told(demand, right);
+  t.ok(proven.check.text.includes(`signed by  ${names}, by keys that the log names\n`));
+  t.ok(proven.verify.text.includes(`signed by ${names}, by keys that the log names\n`));
+  const claimed = await told(demand, { signers });
+  t.same([claimed.check.status, claimed.verify.status], [1, 1]);
+  t.match(claimed.check.text, /^NOT proven: the leaf holds no manifest that anybody signed$/);
+  t.ok(claimed.verify.text.includes(`says the log, not verified: signed by ${names}\n`));
+  const few = await told(demand, { signers, manifest: signNote(text, people.slice(1)) });
+  t.match(few.check.text, /^NOT proven: the policies are signed by 1 of the 2 that are needed/);
+  const free = await told({}, { signers });
+  t.ok(free.check.text.includes(`signed by  not verified; the log says ${names}\n`));
+  t.equal(free.check.status, 0, 'nobody had to sign');
+  const late = await told({}, over);
+  t.match(late.check.text, /^NOT proven: the last day of the policies was over: 2019-12-31$/);
+  const asked = people.flatMap((person) => ['--signer', formatVerifier(person)]);
+  const { verify } = await told(demand, right, ...asked);
+  t.ok(verify.text.includes(`p revision 1; signed by ${names}\n`), 'by the keys asked for');
+  const again = makeSigner('alice');
+  const alone = ['--signer', formatVerifier(again), '--signer', formatVerifier(people[0]!)];
+  t.equal((await told(demand, right, ...alone)).verify.status, 0, 'keys of one name are one');
+  const two = await told(demand, right, ...alone, '--threshold', '2');
+  t.match(two.verify.err, /--threshold "2" is more than there are signers/);
+});
+
+await t.test('verify says where a log begins, how it ends, and steps of the clock', async (t) => {
+  const story = new Story(signer);
+  story.sequences[2] = 6364;
+  story.start().policies();
+  story.time += 5000;
+  story.plain({ kind: 'clock', by: 5000 });
+  const directory = logIn(t, story);
+  const where = ['verify', './audit', '--key', KEY];
+  const strict = await run(directory, ...where);
+  t.equal(strict.status, 1);
+  t.match(strict.text, /^fault: boot, leaf 0: the log begins behind public 6364: .*--begins-late/m);
+  const known = await run(directory, ...where, '--begins-late');
+  t.equal(known.status, 0);
+  t.match(known.text, /^begins behind public 6364: what went before is not in it$/m);
+  t.match(known.text, /^ends with no stop: the gate runs, or was killed; its last leaf is \d+ d /m);
+  t.match(known.text, /^clock set 1 time, the most by 5 s forward, leaf 2$/m);
+});
 
 await t.test('reconcile finds what is missing, extra, or no event', async (t) => {
   const story = new Story(signer).start().policies().forward([{}, {}, {}]);

@@ -31,9 +31,9 @@ function world(t: Test) {
     put: (...bundles: Bundle[]) => {
       writeBundles(write, bundles);
     },
-    start: (last: Record<string, number> = {}, signers?: null) =>
+    start: (last: Record<string, number> = {}, signers?: null, unknown?: string) =>
       new Policies(read, SCOPE, QUIET as unknown as Logger, {
-        signers: signers === null ? undefined : SIGNERS,
+        ...{ signers: signers === null ? undefined : SIGNERS, unknown },
         last: new Map(Object.entries(last)),
       }),
   };
@@ -144,6 +144,19 @@ await t.test('a gate that is started anew falls back to nothing that was not all
   t.same(revisions(start()), [5], 'the newest is not the highest');
   put(bundle(3, policyText('hall', 6), [bob]), at(1, 4));
   t.match(start({ hall: 5 }).closed, /signed by 1/);
+  t.end();
+});
+
+await t.test('where nobody knows which revisions were in force, nothing signed is so', (t) => {
+  const { put, start } = world(t);
+  put(at(0, 3));
+  const policies = start({}, undefined, 'both are gone');
+  t.equal(policies.closed, 'no policy is in force: both are gone');
+  t.equal(policies.revisions, undefined, 'and none are kept');
+  put(at(1, 4), at(0, 3));
+  policies.takeChanged(Date.now(), () => t.fail('taken'));
+  t.equal(start({}, null, 'both are gone').closed, undefined, 'where nobody must sign');
+  t.same(start({ old: 2 }).revisions, new Map(Object.entries({ old: 2, hall: 4 })));
   t.end();
 });
 

@@ -1,5 +1,5 @@
 /** Policies that were signed once, and are not the newest any more, are put there while the relay is stopped. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { digestOf, type PolicyText } from '../../src/wire/bundle.js';
@@ -92,4 +92,25 @@ await t.test('the log knows which revision was in force', async (t) => {
   const refusals = leavesOf(state, 'refused');
   t.equal(refusals.length, 2, 'each gate says what it refuses');
   for (const { reason } of refusals) t.match(reason, words);
+
+  // Without the log, what was kept beside it holds; without both, nobody knows.
+  const kept = join(state, 'gate', 'revisions');
+  const anew = async (revision: number, reason: RegExp): Promise<void> => {
+    renameSync(join(state, 'audit'), join(directory, `audit.${starts}`));
+    const begun = await begin(revision);
+    await begun.until(() => begun.gate()?.forwarding === false, 'it says why');
+    t.match(begun.gate()!.reason, reason);
+    t.equal(await begun.stop(), 0);
+  };
+  await anew(2, /revision 2, and revision 3 was in force/);
+  rmSync(kept);
+  const unknown =
+    /not known which revisions were in force: .*gate\/revisions is missing or damaged/;
+  await anew(2, unknown);
+  t.notOk(existsSync(kept), 'nor is it so on the next start');
+  await anew(3, unknown);
+  writeFileSync(kept, '{}');
+  const begun = await begin(3);
+  await begun.until(() => begun.gate()!.forwarding, 'the operator has said so');
+  t.equal(await begun.stop(), 0);
 });
