@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { BEACON_CLASS, BEACON_TYPE, decodeBeacon } from '../beacon/beacon.js';
 import { CLASS, DATA, readU16, SIZE, TYPE } from '../event/layout.js';
+import { secondsOf } from '../event/time.js';
 import { formatEvent } from '../event/event.js';
 import type { Names } from '../sensor/names.js';
 import { Origin, shownValue, timeOf } from '../sensor/reading.js';
@@ -64,7 +65,7 @@ export class Core implements BoardView {
     this.#sensors = new Sensors(names, options.sensors);
     this.#edition = editionOf(names);
     this.started = now;
-    this.#alarms = new Alarms(names, alarmAge);
+    this.#alarms = new Alarms(names, alarmAge, now);
     this.#relays = new Relays(silence, now);
   }
 
@@ -121,11 +122,12 @@ export class Core implements BoardView {
    * What has changed by the clock alone.
    *
    * @param malformed SENDs that were no events, so far
+   * @param steady ms since 1970, by a clock that is never set
    */
-  tick(now: number, malformed: number): void {
+  tick(now: number, malformed: number, steady = now): void {
     this.#counters.malformed = malformed;
     const silent = this.#relays.tick(now);
-    const gone = this.#alarms.expire(now);
+    const gone = this.#alarms.expire(steady);
     if (silent || gone) this.#revision++;
   }
 
@@ -134,10 +136,10 @@ export class Core implements BoardView {
     return this.#alarms.save();
   }
 
-  /** Those of before this board began. @param text of saveAlarms() */
-  restoreAlarms(text: string, now: number): void {
-    this.#alarms.restore(text);
-    this.#alarms.expire(now);
+  /** Those of before this board began. @param text of saveAlarms() @param steady as tick() has it */
+  restoreAlarms(text: string, steady: number): void {
+    this.#alarms.restore(text, steady);
+    this.#alarms.expire(steady);
   }
 
   /** What a sensor is kept as: a series has one unit, whatever the names file will say. */
@@ -151,15 +153,17 @@ export class Core implements BoardView {
     const shown = readings.length > 0 && this.#sensors.assume(id, unit);
     if (!shown || !this.#admit(shown, this.started)) return;
     // Of a clock that was ahead: what comes now is newer.
-    for (const { time, value } of readings) shown.take(Math.min(time, this.started), value);
+    for (const { time, value } of readings)
+      shown.take(Math.min(time, this.started), value, this.started);
   }
 
   /**
    * Takes an event whose binary form is at the beginning of `body`.
    *
+   * @param steady as tick() has it
    * @returns what is to be kept of it; undefined: it came before, is the relay's own, or hidden
    */
-  take(body: Uint8Array, relay: string, now: number): Kept | undefined {
+  take(body: Uint8Array, relay: string, now: number, steady = now): Kept | undefined {
     const counters = this.#counters;
     counters.events++;
     if (this.#relays.heard(relay, now)) this.#revision++;
@@ -172,7 +176,8 @@ export class Core implements BoardView {
       }
     }
     const event = formatEvent(body);
-    if (this.#arrivedFrom(relay).again(event)) {
+    // Without a time of its own, one that is equal may be another.
+    if (secondsOf(body, 0) >= 0 && this.#arrivedFrom(relay).again(event)) {
       counters.duplicates++;
       return undefined;
     }
@@ -184,7 +189,7 @@ export class Core implements BoardView {
       return undefined;
     }
     const time = timeOf(body, 0, now);
-    if (this.#alarms.take(origin, time)) {
+    if (this.#alarms.take(origin, time, now, steady)) {
       counters.alarms++;
       this.#revision++;
       return { received: now, event };
@@ -201,7 +206,7 @@ export class Core implements BoardView {
     const shown = known ?? new Shown(origin, this.#sensors.names);
     const value = shownValue(origin, shown.shown);
     if (Number.isNaN(value) || (!known && !this.#admit(shown, now))) return undefined;
-    if (shown.take(time, value)) shown.revision = ++this.#revision;
+    if (shown.take(time, value, now)) shown.revision = ++this.#revision;
     return { sensor: this.keyOf(shown.id), time, value };
   }
 

@@ -20,7 +20,7 @@ import {
 import { DocumentError } from '../document/document.js';
 import { type Names, NO_NAMES, parseNames } from '../sensor/names.js';
 import { openLog } from '../wire/log.js';
-import { readAlarms, writeAlarms } from './alarm-file.js';
+import { Clock } from './clock.js';
 import { Core } from './core.js';
 import { KeptHistory } from './kept.js';
 import { History } from './history/history.js';
@@ -28,9 +28,12 @@ import { PublicServer } from './http/server.js';
 import { LinkServer } from './link/server.js';
 import { loadPages } from './pages/pages.js';
 import { Refusals } from './refusals.js';
+import { StateFile } from './state-file.js';
 import { Watched } from './watched.js';
 
 const TICK = 1000;
+/** ms between two times that how far the clock has come is written down. */
+const SAVE_CLOCK = 60_000;
 /** Of an address, which is that of everybody: what is allowed in all. */
 const BEHIND_PROXY = {
   ...{ connectionsPerAddress: 16_000, streamsPerAddress: 12_000, exportsPerAddress: 32 },
@@ -51,6 +54,9 @@ async function serve(config: BoardConfig): Promise<void> {
     right: user.may,
     ...(user.certificate && { certificate: user.certificate }),
   }));
+  const clockFile = new StateFile(join(config.state, 'clock'));
+  const clock = new Clock(Date.now(), performance.now(), clockFile.read());
+  let clockSaved = performance.now();
   const core = new Core({ ...config, names: takeNames() }, Date.now());
   const { raw, hours: hour, days: day, events, size } = config.history;
   const history = await History.open(
@@ -66,25 +72,16 @@ async function serve(config: BoardConfig): Promise<void> {
   });
   for (const { sensor, readings } of await recent) core.recall(sensor, readings);
 
-  const alarmFile = join(config.state, 'alarms.json');
-  core.restoreAlarms(readAlarms(alarmFile), Date.now());
-  let unsaved: string | undefined;
-  const saveAlarms = (): void => {
-    unsaved = core.saveAlarms() ?? unsaved;
-    if (unsaved === undefined) return;
-    try {
-      writeAlarms(alarmFile, unsaved);
-      unsaved = undefined;
-    } catch {
-      // The next second tries again; of a full disk the history tells.
-    }
-  };
+  const alarmFile = new StateFile(join(config.state, 'alarms.json'));
+  core.restoreAlarms(alarmFile.read(), clock.steady(performance.now()));
+  history.setTime(clock.time);
+  clockFile.save(clock.save());
   const refusals = new Refusals(log);
   const link = await LinkServer.start(
     { ...config.link, users, tls: readLinkTls(config) },
     {
       event(body, relay) {
-        const kept = core.take(body, relay, Date.now());
+        const kept = core.take(body, relay, Date.now(), clock.steady(performance.now()));
         if (!kept) return;
         history.add(kept);
         link.publish(body);
@@ -100,13 +97,21 @@ async function serve(config: BoardConfig): Promise<void> {
   const { host, port, proxy } = config.public;
   const pages = await PublicServer.start(
     { host, port, ...(tls && { tls }), ...(proxy && { limits: BEHIND_PROXY }) },
-    { view: core, history: new KeptHistory(core, history), pages: loadPages() },
+    { view: core, history: new KeptHistory(core, history), pages: loadPages(), link },
   );
   log.info({ event: 'listening', link: link.port, public: pages.port }, 'the board is open');
   const ticking = setInterval(() => {
-    core.tick(Date.now(), link.counters.malformed);
-    refusals.tick(performance.now());
-    saveAlarms();
+    const [now, steady] = [Date.now(), performance.now()];
+    const by = clock.tick(now, steady);
+    if (by !== 0)
+      log.warn({ event: 'clock-set', by }, 'the clock was set: nothing is deleted for it');
+    history.setTime(clock.time);
+    core.tick(now, link.counters.malformed, clock.steady(steady));
+    refusals.tick(steady);
+    alarmFile.save(core.saveAlarms());
+    const due = steady - clockSaved > SAVE_CLOCK;
+    if (due) clockSaved = steady;
+    clockFile.save(due ? clock.save() : undefined);
   }, TICK);
   const open = config.public.tls;
   const files = [config.link.tls.cert, config.link.tls.key, config.link.tls.ca];
@@ -131,7 +136,8 @@ async function serve(config: BoardConfig): Promise<void> {
     certificates.close();
     names.close();
     await Promise.all([link.close(), pages.close()]);
-    saveAlarms();
+    alarmFile.save(core.saveAlarms());
+    clockFile.save(clock.save());
     await history.close();
     log.info({ event: 'stopped' }, 'stopped');
     process.exit(0);

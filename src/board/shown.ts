@@ -3,11 +3,9 @@ import type { Unit } from '../policy/units.js';
 import { namingOf, type Names } from '../sensor/names.js';
 import { type Origin, shownUnit } from '../sensor/reading.js';
 import type { Sensor, SensorState } from '../sensor/view.js';
-import { quantityOf, symbolOf } from '../sensor/words.js';
+import { nodeWords, quantityOf, symbolOf } from '../sensor/words.js';
+import { SPARK, SPARK_EVERY } from './history/time.js';
 
-/** Points of a sensor's small line, one in so many ms. */
-const SPARK = 30;
-const SPARK_EVERY = 10_000;
 const MAX_DECIMALS = 3;
 
 /** What is shown of a sensor, changed in place: ten thousand events a second make no garbage of it. */
@@ -46,7 +44,7 @@ export class Shown implements SensorState {
     this.named = naming !== undefined;
     this.shown = shownUnit(origin, naming?.unit);
     this.name = naming?.name ?? `${quantity}, sensor ${Math.max(0, index)}`;
-    this.place = naming?.place ?? known?.name ?? (zone >= 0 ? `Zone ${zone}` : nodeOf(guid));
+    this.place = naming?.place ?? known?.name ?? (zone >= 0 ? `Zone ${zone}` : nodeWords(guid));
     this.zone = naming?.zone ?? '';
     this.quantity = quantity;
     this.unit = this.shown ? symbolOf(this.shown.name) : '';
@@ -67,9 +65,9 @@ export class Shown implements SensorState {
     this.#bucket = before.#bucket;
   }
 
-  /** Takes a reading; false if a newer one is there. */
-  take(time: number, value: number): boolean {
-    if (time < this.time) return false;
+  /** Takes a reading; false if a newer one is there, which is not of a clock that was ahead. */
+  take(time: number, value: number, now: number): boolean {
+    if (time < this.time && this.time <= now) return false;
     this.value = value;
     this.time = time;
     if (!this.#fixed) this.decimals = Math.max(this.decimals, decimalsOf(value));
@@ -80,11 +78,6 @@ export class Shown implements SensorState {
     this.spark.push(value);
     return true;
   }
-}
-
-/** The node that a GUID ends with (specification, "Globally unique identifiers"). */
-function nodeOf(guid: string): string {
-  return `Node ${guid.slice(24, 28)}:${guid.slice(28)}`.replace('Node 0000:', 'Node ');
 }
 
 function decimalsOf(value: number): number {

@@ -12,6 +12,7 @@ import { readText } from './text.js';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const MAX_USERS = 64;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 export interface BoardUserConfig {
   readonly name: string;
@@ -108,12 +109,21 @@ export function parseBoard(
   const history = keys.history?.record(['raw', 'hours', 'days', 'events', 'size']);
   const age = (field: Field | undefined, usual: number): number =>
     field ? parseDuration(field, HOUR) : usual;
+  const inside = listener(own.host, own.port, 9598);
+  const outside = listener(page.host, page.port, pageTls ? 8443 : 8080);
+  if (collide(inside, outside)) {
+    // One of them is not the default.
+    const field = page.port ?? own.port!;
+    throw field.error(
+      `link and public both listen on port ${outside.port}: give one of them another`,
+    );
+  }
   return {
     file,
     state: path(root.need(keys.state, 'state')).path,
     names: keys.names && path(keys.names),
     link: {
-      ...listener(own.host, own.port, 9598),
+      ...inside,
       tls: {
         cert: path(tls.need(files.cert, 'cert')),
         key: secret(tls.need(files.key, 'key')),
@@ -122,7 +132,7 @@ export function parseBoard(
       users: parseUsers(link.need(own.users, 'users'), secret),
     },
     public: {
-      ...listener(page.host, page.port, pageTls ? 8443 : 8080),
+      ...outside,
       tls: pageTls && {
         cert: path(page.tls!.need(pageTls.cert, 'cert')),
         key: secret(page.tls!.need(pageTls.key, 'key')),
@@ -148,6 +158,12 @@ function listener(host: Field | undefined, port: Field | undefined, usual: numbe
     // 0: whichever is free; the log says which.
     port: port?.integer(0, 65535) ?? usual,
   };
+}
+
+/** Whether the second of them would find its port taken. */
+function collide(one: Listener, other: Listener): boolean {
+  const everywhere = [one.host, other.host].some((host) => host === '0.0.0.0' || host === '::');
+  return one.port === other.port && one.port !== 0 && (everywhere || one.host === other.host);
 }
 
 function parseUsers(field: Field, secret: (field: Field) => FileReference): BoardUserConfig[] {
@@ -178,12 +194,23 @@ export interface KeyPair {
 /** The certificates of the link, PEM. @throws DocumentError that names the file, and the way out */
 export function readLinkTls({ link: { tls } }: BoardConfig): KeyPair & { readonly ca: string } {
   const ca = readPublic(tls.ca);
+  let authorities: X509Certificate[];
   try {
     if (!new X509Certificate(ca).ca) throw new Error('no authority');
+    authorities = [...ca.matchAll(CERTIFICATE)].map(([pem]) => new X509Certificate(pem));
   } catch {
     throw tls.ca.field.error(`${tls.ca.path} holds no certificate of an authority in PEM`);
   }
-  return { ...readPair(tls, '--server'), ca };
+  const pair = readPair(tls, '--server');
+  const own = new X509Certificate(pair.cert);
+  // Another authority's may do, for relays that trust it: one of the same name is one made anew.
+  const issuers = authorities.filter(({ subject }) => subject === own.issuer);
+  if (issuers.length > 0 && !issuers.some(({ publicKey }) => own.verify(publicKey))) {
+    throw tls.ca.field.error(
+      `${tls.ca.path} has not signed ${tls.cert.path}: it is another authority of the same name`,
+    );
+  }
+  return { ...pair, ca };
 }
 
 /** The public's, if there are any. @throws DocumentError */

@@ -24,8 +24,7 @@ async function boardView(): Promise<View> {
   return {
     async refresh() {
       const asked = performance.now();
-      const { time, zones, sensors } = await getSensors();
-      setClock(time);
+      const { zones, sensors } = await getSensors();
       tiles.showAll(zones, sensors, asked);
       showOnPlan(sensors);
     },

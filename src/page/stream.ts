@@ -1,5 +1,6 @@
 /** The board's stream: a connection that breaks is said, and tried again after growing pauses. */
 import type { Alarm, RelayView, SensorState } from '../sensor/view.js';
+import { followClock } from './times.js';
 import { alarmOf, relayOf, sensorOf } from './wire.js';
 import type { AlarmWire, RelayWire, SensorWire } from './wire.js';
 
@@ -72,7 +73,8 @@ export class Stream {
     source.addEventListener('open', () => void this.#opened(source));
     source.addEventListener('error', () => this.#failed(source));
     this.#on(source, 'sensors', (said) => {
-      const { sensors } = said as { sensors: readonly SensorWire[] };
+      const { time, sensors } = said as { time: string; sensors: readonly SensorWire[] };
+      followClock(Date.parse(time));
       this.#handlers.sensors(sensors.map(sensorOf));
     });
     this.#on(source, 'alarms', (said) => {

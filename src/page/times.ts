@@ -14,12 +14,20 @@ const TIME_FORMAT = new Intl.DateTimeFormat('en-GB', {
   second: '2-digit',
 });
 
+/** ms, less than which is the way from the board to here. */
+const SET = 5000;
+
 /** ms by which the board's clock is ahead of the browser's. */
 let ahead = 0;
 
 /** @param time what the board's clock says, ms since 1970 */
 export function setClock(time: number): void {
   ahead = time - Date.now();
+}
+
+/** The same, from a page that is open: either clock may have been set since. */
+export function followClock(time: number): void {
+  if (Math.abs(time - now()) > SET) setClock(time);
 }
 
 /** ms since 1970, by the board's clock. */

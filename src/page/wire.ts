@@ -20,7 +20,6 @@ export type RelayWire = Omit<RelayView, 'since' | 'beacon' | 'silent'> & {
 
 export interface SensorsWire {
   readonly title: string;
-  readonly time: Time;
   readonly zones: readonly Zone[];
   readonly sensors: readonly SensorWire[];
 }
@@ -61,16 +60,11 @@ function anyOf(...signals: readonly AbortSignal[]): AbortSignal {
 }
 
 export async function getSensors(): Promise<{
-  time: number;
   zones: readonly Zone[];
   sensors: readonly SensorState[];
 }> {
-  const { time, zones, sensors } = (await get('/api/v1/sensors')) as SensorsWire;
-  return {
-    time: time === null ? Date.now() : Date.parse(time),
-    zones,
-    sensors: sensors.map(sensorOf),
-  };
+  const { zones, sensors } = (await get('/api/v1/sensors')) as SensorsWire;
+  return { zones, sensors: sensors.map(sensorOf) };
 }
 
 /** Undefined: it is no longer shown. */

@@ -127,7 +127,7 @@ export interface BoardView {
   /** In the order in which they are shown. */
   sensors(): readonly SensorState[];
   sensor(id: string): SensorState | undefined;
-  /** Newest first. */
+  /** Warnings behind alarms, the newest of each first. */
   alarms(): readonly Alarm[];
   relay(): RelayView;
   counters(): BoardCounters;

@@ -110,3 +110,8 @@ export function classWords(vscpClass: number): string {
   const name = className(vscpClass).replace(/^CLASS[12]\.(LEVEL1\.)?/, '');
   return /^\d+$/.test(name) ? `Class ${name}` : sentence(name);
 }
+
+/** The node that a GUID of 32 digits ends with (specification, "Globally unique identifiers"). */
+export function nodeWords(guid: string): string {
+  return `Node ${guid.slice(24, 28)}:${guid.slice(28)}`.replace('Node 0000:', 'Node ');
+}

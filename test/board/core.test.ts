@@ -155,16 +155,97 @@ await t.test('alarms stand until they are taken back, or too old', (t) => {
   alarm(2, '1,4,7', NOW + 1000);
   alarm(1, '1,5,7', NOW + 2000);
   t.match(core.alarms(), [
-    { level: 'warning', name: 'Warning', place: 'Zone 5', count: 1 },
-    { level: 'alarm', name: 'Alarm', place: 'Zone 4', count: 2, since: NOW, time: NOW + 1000 },
+    {
+      ...{ level: 'alarm', name: 'Alarm', place: 'Zone 4, node 0001:0002', count: 2 },
+      ...{ since: NOW, time: NOW + 1000 },
+    },
+    { level: 'warning', name: 'Warning', place: 'Zone 5, node 0001:0002', count: 1 },
   ]);
   alarm(13, '1,4,255', NOW + 3000);
-  t.match(core.alarms(), [{ place: 'Zone 5' }]);
+  t.match(core.alarms(), [{ place: 'Zone 5, node 0001:0002' }]);
   core.tick(NOW + 3_700_000, 0);
   t.same(core.alarms(), []);
   for (let zone = 0; zone < 60; zone++) alarm(2, `1,${zone},0`, NOW + zone);
   t.equal(core.alarms().length, 50, 'bounded');
-  t.equal(core.alarms()[0]?.place, 'Zone 59');
+  t.equal(core.alarms()[0]?.place, 'Zone 59, node 0001:0002');
+  t.end();
+});
+
+await t.test('warnings neither hide an alarm nor drive it out', (t) => {
+  const core = coreOf();
+  const raise = (type: number, zone: number, now: number) =>
+    take(core, { vscpClass: 1, type, data: `0,${zone},0`, time: '' }, now);
+  raise(2, 0, NOW);
+  for (let zone = 1; zone <= 60; zone++) raise(1, zone, NOW + zone);
+  t.equal(core.alarms().length, 50);
+  t.match(core.alarms()[0], { level: 'alarm', place: /^Zone 0,/ });
+  t.match(core.alarms()[1], { level: 'warning', place: /^Zone 60,/ });
+  for (let zone = 1; zone <= 55; zone++) raise(2, zone, NOW + 100 + zone);
+  raise(1, 60, NOW + 200);
+  const levels = new Set(core.alarms().map(({ level }) => level));
+  t.same([...levels], ['alarm']);
+  t.match(core.alarms()[0], { place: /^Zone 55,/ });
+  t.match(core.alarms()[49], { place: /^Zone 6,/ });
+  t.end();
+});
+
+await t.test('an alarm without a name says of which node it is, and 255 is every zone', (t) => {
+  const names = parseNames(
+    'schema: tidegate-names/v1\nsensors: [{ match: { class: 1, zone: 7 }, name: Door }]',
+    'board.yaml',
+  );
+  const core = coreOf({ names });
+  const other = NODE.replace(/..$/, '03');
+  take(core, { vscpClass: 1, type: 2, data: '0,255,255' });
+  take(core, { vscpClass: 1, type: 2, data: '0,255,255', guid: other });
+  take(core, { vscpClass: 1, type: 2, data: '0,7,0' });
+  t.same(
+    core.alarms().map(({ name, place }) => `${name} · ${place}`),
+    ['Door · Zone 7', 'Alarm · All zones, node 0001:0003', 'Alarm · All zones, node 0001:0002'],
+  );
+  t.end();
+});
+
+await t.test('what has no time of its own is taken each time that it comes', (t) => {
+  const core = coreOf();
+  const said = { vscpClass: 1, data: '0,4,7', time: '' };
+  core.link('stand-in', true, NOW);
+  take(core, { ...said, type: 13 });
+  take(core, { ...said, type: 2 });
+  t.equal(core.alarms().length, 1);
+  core.link('relay', false, NOW);
+  core.link('relay', true, NOW);
+  t.ok(take(core, { ...said, type: 13 }), 'it is taken back on another connection');
+  t.same(core.alarms(), []);
+  t.match(core.counters(), { alarms: 3, duplicates: 0 });
+  t.end();
+});
+
+await t.test('a clock that is set ends no alarm, and freezes no sensor', (t) => {
+  const core = coreOf();
+  const alarm = { vscpClass: 1, type: 2, data: '1,4,7' };
+  const ahead = NOW + 11 * 365 * 86_400_000;
+  const say = (low: number, now: number, steady: number) =>
+    core.take(parseBody(line({ data: `0x68,${low}`, time: '' })), 'relay', now, steady);
+  core.take(parseBody(line(alarm)), 'relay', NOW, NOW);
+  core.tick(ahead, 0, NOW + 1000);
+  t.equal(core.alarms().length, 1);
+  core.take(parseBody(line({ ...alarm, time: '' })), 'relay', ahead, NOW + 2000);
+  t.match(core.alarms(), [{ count: 2, time: ahead }]);
+  say(10, ahead, NOW + 2000);
+  say(20, NOW + 3000, NOW + 3000);
+  t.match(core.sensors(), [{ value: 20, time: NOW + 3000 }]);
+  say(21, NOW + 4000, NOW + 4000);
+  t.equal(core.sensors()[0]?.value, 21);
+  core.take(parseBody(line({ ...alarm, time: '' })), 'relay', NOW + 5000, NOW + 5000);
+  t.match(core.alarms(), [{ count: 3, time: NOW + 5000 }]);
+  core.tick(NOW + 3_604_000, 0, NOW + 3_604_000);
+  t.equal(core.alarms().length, 1);
+  core.tick(NOW + 3_606_000, 0, NOW + 3_606_000);
+  t.same(core.alarms(), [], 'its hour is over');
+  core.take(parseBody(line(alarm)), 'relay', NOW + 10_000, ahead);
+  core.tick(NOW + 11_000, 0, ahead + 1000);
+  t.equal(core.alarms().length, 1, 'of a board that began while its clock was ahead');
   t.end();
 });
 
@@ -177,6 +258,14 @@ await t.test('a board that starts has the alarms that stood', (t) => {
   const again = coreOf();
   again.restoreAlarms(text, NOW);
   t.same(again.alarms(), core.alarms());
+  const next = new Core(
+    { names: NO_NAMES, sensors: 100, alarmAge: 3_600_000, silence: 60_000 },
+    NOW + 60_000,
+  );
+  next.restoreAlarms(text, NOW + 60_000);
+  t.equal(next.alarms()[0]?.id, core.alarms()[0]?.id, 'one that was announced');
+  next.take(parseBody(line({ vscpClass: 1, type: 3, data: '1,4,7' })), 'relay', NOW + 60_000);
+  t.ok(Math.max(...next.alarms().map(({ id }) => id)) > NOW + 60_000, 'one that was not');
   take(again, { vscpClass: 1, type: 13, data: '1,4,7' });
   t.same(again.alarms(), []);
   const late = coreOf();

@@ -1,4 +1,5 @@
 /** A board that tests set as they like, and a history of arrays: what pages and API are given. */
+import type { LinkCounters } from '../../src/board/link/server.js';
 import type {
   Alarm,
   BoardCounters,
@@ -260,4 +261,13 @@ function summarise(readings: readonly Reading[], step: number): Series['points']
     const sum = values.reduce((total, value) => total + value, 0);
     return [start, sum / values.length, Math.min(...values), Math.max(...values)] as const;
   });
+}
+
+/** Of a link that nobody has come to. */
+export function noLinks(): LinkCounters {
+  return {
+    ...{ open: 0, sessions: 0, connections: 0, refused: 0, readers: 0, handshakes: 0 },
+    ...{ untrusted: 0, logins: 0, passwords: 0, certificates: 0, late: 0, events: 0 },
+    ...{ malformed: 0, overlong: 0, dropped: 0, stalled: 0 },
+  };
 }

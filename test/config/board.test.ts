@@ -71,6 +71,8 @@ await t.test('what is wrong is said with its place and the way out', (t) => {
     [SMALL.replace('relay: {', '"re lay": {'), /is no name/],
     [SMALL.replace('public: {}', 'public: { port: 70000 }'), /0 to 65535/],
     [SMALL.replace('public: {}', 'public: { tls: { cert: x } }'), /public\.tls needs 'key'/],
+    [SMALL.replace('public: {}', 'public: { port: 9598 }'), /^board\.yaml:8:17: .*both listen on/],
+    [SMALL.replace('link:', 'link:\n  port: 8080\n  host: 0.0.0.0'), /:4:9: link and public both/],
     [`${SMALL}history: { size: 1MiB }`, /at least 16MiB/],
     [`${SMALL}history: { raw: 1s }`, /at least 3600s/],
     [`${SMALL}sensors: 0`, /1 to 20000/],
@@ -79,6 +81,11 @@ await t.test('what is wrong is said with its place and the way out', (t) => {
   for (const [text, error] of wrong) {
     t.throws(() => parseBoard(text, 'board.yaml'), { message: error }, String(error));
   }
+  for (const page of ['{ port: 9598, host: 127.0.0.2 }', '{ port: 9599 }']) {
+    t.ok(parseBoard(SMALL.replace('public: {}', `public: ${page}`), 'board.yaml'));
+  }
+  const free = SMALL.replace('link:', 'link:\n  port: 0').replace('{}', '{ port: 0 }');
+  t.ok(parseBoard(free, 'board.yaml'));
   t.end();
 });
 
@@ -98,6 +105,17 @@ await t.test('the files that it names are read, or it is said what to do', async
   const text = SMALL.replace('public: {}', 'public: { tls: { cert: a.pem, key: b.key } }');
   const config = parseBoard(`${text}names: board.yaml`, join(directory, 'c.yaml'));
   t.match(readLinkTls(config), { cert: one.certificate, ca: authority.certificate });
+  const anew = await createAuthority({ commonName: 'CA', days: 30 });
+  write('ca.pem', anew.certificate);
+  t.throws(() => readLinkTls(config), {
+    message: /c\.yaml:\d+:\d+: .*ca\.pem has not signed .*a\.pem.* another authority/,
+  });
+  const both = `${anew.certificate}\n${authority.certificate}`;
+  write('ca.pem', both);
+  t.equal(readLinkTls(config).ca, both, 'while one takes the place of the other');
+  const foreign = await createAuthority({ commonName: 'Relays', days: 30 });
+  write('ca.pem', foreign.certificate);
+  t.ok(readLinkTls(config), 'relays may have one of their own');
   t.equal(readNames(config)?.text, 'x');
   t.equal(readPassword(config.link.users[0]!), 'secret');
   t.throws(() => readPublicTls(config), {

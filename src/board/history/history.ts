@@ -48,6 +48,7 @@ const MEMORY = 256;
 
 export class History implements HistoryReader {
   readonly #data: ThreadData;
+  readonly #time = new BigInt64Array(new SharedArrayBuffer(8));
   readonly #onTrouble: (why: string | undefined) => void;
   readonly #lock: number;
   readonly #asking: Asking;
@@ -82,7 +83,7 @@ export class History implements HistoryReader {
     // A coarser one is looked at where a finer one ends.
     const hour = Math.max(keep.raw, keep.hour);
     const kept = { raw: keep.raw, hour, day: Math.max(hour, keep.day) };
-    this.#data = { directory, limits: { keep: kept, events, size }, ms: ANSWER };
+    this.#data = { directory, limits: { keep: kept, events, size }, ms: ANSWER, time: this.#time };
     this.#onTrouble = onTrouble;
     this.#lock = lock;
     const start = (): Worker => this.#start('./reader.js');
@@ -124,6 +125,11 @@ export class History implements HistoryReader {
       waiting: this.#events,
       restarts: this.#restarts,
     };
+  }
+
+  /** @param time ms since 1970: what is too old by it goes; until it is said, nothing does */
+  setTime(time: number): void {
+    Atomics.store(this.#time, 0, BigInt(Math.floor(time)));
   }
 
   /** @returns false if it is dropped, and counted: the thread is too far behind, or it is too long */
@@ -216,7 +222,7 @@ export class History implements HistoryReader {
     return { events, next: rows.next, gap: rows.gap };
   }
 
-  /** The newest readings, up to 30 each, of every sensor, oldest first. */
+  /** Of every sensor the newest reading of each 10 s, up to 30 of them, oldest first. */
   async recent(): Promise<readonly { sensor: string; readings: readonly Reading[] }[]> {
     const newest = await this.#asking.ask<Newest[]>({ kind: 'recent' });
     return newest.map((of) => ({ sensor: of.sensor, readings: readingsOf(of) }));

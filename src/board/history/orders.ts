@@ -9,6 +9,8 @@ export interface ThreadData {
   readonly limits: StoreLimits;
   /** That a question may take. */
   readonly ms: number;
+  /** One, shared: ms since 1970 by which what is kept grows old. */
+  readonly time: BigInt64Array;
 }
 
 /** To the thread that writes; `close` is the last. */

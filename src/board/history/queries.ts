@@ -1,16 +1,13 @@
 /** What is asked of a history, over a connection that can only read: no question needs a full scan. */
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import type { Resolution } from '../../sensor/view.js';
-import { DAY, GREATEST_TIME, HOUR } from './time.js';
+import { DAY, GREATEST_TIME, HOUR, SPARK, SPARK_EVERY } from './time.js';
 
 /** Bounds of an answer, whatever is asked for. */
 export const MOST = { points: 20_000, readings: 100_000, events: 10_000 } as const;
 
 /** UTF-16 units of the texts of a page of events, behind which it ends. */
 const MOST_TEXT = 2 ** 20;
-
-/** Readings of each sensor that a board begins with. */
-const RECENT = 30;
 
 /** Time, mean, least and greatest value of one point after the other. */
 export interface Points {
@@ -81,7 +78,7 @@ export const STATEMENTS: Readonly<Record<string, string>> = Object.fromEntries([
   }),
   ['sensor', 'SELECT id FROM sensor WHERE name = ?'],
   ['readings', `SELECT time, value FROM raw WHERE ${RANGE} ORDER BY time LIMIT ?`],
-  ['recent', `SELECT time, value FROM raw WHERE sensor = ? ORDER BY time DESC LIMIT ${RECENT}`],
+  ['last', `SELECT time, value FROM raw WHERE ${RANGE} ORDER BY time DESC LIMIT 1`],
   ['first event', 'SELECT min(id) FROM event'],
   ['last event', 'SELECT max(id) FROM event'],
   [
@@ -180,13 +177,28 @@ export class Queries {
     };
   }
 
+  /** What small lines begin with; when time is short, of further sensors the newest reading alone. */
   recent(): Newest[] {
+    this.#until = performance.now() + this.#ms / 2;
     const sensors = this.#database.prepare('SELECT id, name FROM sensor ORDER BY id').all();
     return (sensors as { id: number; name: string }[]).flatMap(({ id, name }) => {
-      const rows = this.#statement('recent').all(id) as Row[];
-      if (rows.length === 0) return [];
-      return [{ sensor: name, numbers: Float64Array.from(rows.reverse().flat()) }];
+      const rows = this.#lastOf(id);
+      return rows.length === 0 ? [] : [{ sensor: name, numbers: Float64Array.from(rows.flat()) }];
     });
+  }
+
+  /** The last reading in each bucket of a small line, oldest first. */
+  #lastOf(id: number): Row[] {
+    const last = this.#statement('last');
+    const rows: Row[] = [];
+    for (let before = GREATEST_TIME + 1; rows.length < SPARK;) {
+      const row = last.get(id, 0, before - 1) as Row | undefined;
+      if (!row) break;
+      rows.push(row);
+      if (performance.now() > this.#until) break;
+      before = row[0]! - (row[0]! % SPARK_EVERY);
+    }
+    return rows.reverse();
   }
 
   close(): void {

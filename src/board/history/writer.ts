@@ -14,11 +14,12 @@ const IDLE = 1000;
 const LEAST_OFTEN = 100;
 
 const port = parentPort!;
-const { directory, limits } = workerData as ThreadData;
+const { directory, limits, time } = workerData as ThreadData;
 let store: Store | undefined;
 let tidying: NodeJS.Timeout | undefined;
 let tidied = -Infinity;
 
+const now = (): number => Number(Atomics.load(time, 0));
 const report = (message: WriteReport): void => port.postMessage(message);
 
 /**
@@ -39,7 +40,7 @@ function add(batch: Batch): void {
   const sums = noSums();
   let trouble: string | undefined;
   try {
-    store!.add(batch, Date.now(), sums);
+    store!.add(batch, now(), sums);
   } catch (error) {
     trouble = mend(error);
   }
@@ -53,7 +54,7 @@ function tidy(): void {
   let more = false;
   clearTimeout(tidying);
   try {
-    more = store!.tidy(Date.now(), TIDY);
+    more = store!.tidy(now(), TIDY);
   } catch (error) {
     // What can be done about a full disk is done when events come; so is telling of it.
     if (isDamage(error)) mend(error);

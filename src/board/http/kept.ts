@@ -15,15 +15,27 @@ export class Kept {
   readonly etag: string;
   #compressed: Promise<Buffer | undefined> | undefined;
 
-  constructor(type: string, content: string | Buffer) {
+  /** @param same what is the same in equal answers: all of it, but for when it was made */
+  constructor(type: string, content: string | Buffer, same = content) {
     this.type = type;
     this.bytes = typeof content === 'string' ? Buffer.from(content) : content;
-    const digest = createHash('sha256').update(this.bytes).digest('base64url');
+    const digest = createHash('sha256').update(same).digest('base64url');
     this.etag = `W/"${digest.slice(0, 22)}"`;
   }
 
-  static json(value: unknown): Kept {
-    return new Kept('application/json; charset=utf-8', JSON.stringify(value));
+  /** @param same as above */
+  static json(value: unknown, same = value): Kept {
+    const text = JSON.stringify(value);
+    const type = 'application/json; charset=utf-8';
+    return new Kept(type, text, same === value ? text : JSON.stringify(same));
+  }
+
+  /**
+   * Ages are part of what is the same: without a script nobody renews them. A page's own time is not:
+   * it is as old as those ages permit.
+   */
+  static page(text: string): Kept {
+    return new Kept('text/html; charset=utf-8', text, text.replace(/ data-now="\d+"/, ''));
   }
 
   get compressible(): boolean {

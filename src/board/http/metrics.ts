@@ -2,6 +2,7 @@
 import { counter, flag, gauge, sample, time } from '../../metrics/family.js';
 import { renderMetrics as renderFamilies, type Sample } from '../../metrics/text.js';
 import type { BoardView, HistoryCounters, LinkState } from '../../sensor/view.js';
+import type { LinkCounters } from '../link/server.js';
 import type { HttpCounters } from './counters.js';
 
 export const METRICS_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
@@ -23,6 +24,7 @@ export function renderMetrics(
   view: BoardView,
   history: HistoryCounters,
   http: Readonly<HttpCounters>,
+  link: Readonly<LinkCounters>,
 ): string {
   const counters = view.counters();
   const relay = view.relay();
@@ -89,6 +91,19 @@ export function renderMetrics(
       'Of them, those that had no answer',
       each('reason', history, ['busy', 'slow']),
     ),
+    gauge('board_link_connections', 'Connections of relays and readers', one(link.open)),
+    gauge('board_link_sessions', 'Of them, those that have logged in', one(link.sessions)),
+    counter('board_link_accepted', 'Connections ever', one(link.connections)),
+    counter('board_link_logins', 'Logins', one(link.logins)),
+    counter(
+      'board_link_sent_away',
+      'Peers that were sent away',
+      each('reason', { ...link, limit: link.refused }, [
+        ...(['limit', 'readers', 'handshakes', 'untrusted', 'late', 'passwords'] as const),
+        ...(['certificates', 'overlong', 'stalled'] as const),
+      ]),
+    ),
+    counter('board_link_dropped', 'Events that slow readers did not get', one(link.dropped)),
     gauge('board_http_connections', 'Connections that are open', one(http.connections)),
     gauge('board_http_streams', 'Streams that are open', one(http.streams)),
     gauge('board_http_exports', 'Exports that are being sent', one(http.exports)),

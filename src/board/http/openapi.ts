@@ -54,7 +54,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   Sensors: shape({
     title: text,
     revision: { ...count, description: 'Grows with every change of what is shown.' },
-    time: { ...time, description: 'When this was written.' },
+    time: { ...time, description: 'When this was written: an answer that is known may be older.' },
     zones: list(ref('Zone')),
     sensors: list(ref('Sensor')),
   }),
@@ -68,7 +68,10 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     time,
     count: { ...count, description: 'How many times it came.' },
   }),
-  Alarms: { ...shape({ alarms: list(ref('Alarm')) }), description: 'Newest first.' },
+  Alarms: {
+    ...shape({ alarms: list(ref('Alarm')) }),
+    description: 'Warnings behind alarms, the newest of each first.',
+  },
   Relay: shape({
     state: {
       enum: ['never', 'live', 'silent', 'away'],
@@ -251,7 +254,7 @@ export function describeApi({ points, events, rows }: HttpLimits) {
       '/api/v1/stream': get(
         'What changes, as server-sent events, at most once a second.',
         answer(
-          '`sensors` ({ revision, sensors }: those that changed), `alarms` ({ alarms }: all) ' +
+          '`sensors` ({ revision, time, sensors }: those that changed), `alarms` ({ alarms }: all) ' +
             '`relay` (Relay) and `edition` ({ edition }: another one when names, places or what is ' +
             'shown have changed; ask for /api/v1/sensors anew). It begins with all of it, or with what changed since the revision ' +
             'that `since` or Last-Event-ID names.',

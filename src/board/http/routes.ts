@@ -1,5 +1,6 @@
 /** Which path is answered with what. */
 import type { BoardView, HistoryReader, Resolution, SensorState } from '../../sensor/view.js';
+import type { LinkCounters } from '../link/server.js';
 import type { HttpCounters } from './counters.js';
 import { Exports } from './export.js';
 import { Kept, Shelf } from './kept.js';
@@ -18,6 +19,7 @@ export interface Board {
   readonly view: BoardView;
   readonly history: HistoryReader;
   readonly pages: Pages;
+  readonly link: { readonly counters: Readonly<LinkCounters> };
 }
 
 const DAY = 86_400_000;
@@ -26,7 +28,6 @@ const ROUND = 10_000;
 /** What ended longer ago changes little. */
 const SETTLED = 60_000;
 const PAGE_POINTS = 288;
-const HTML = 'text/html; charset=utf-8';
 const RESOLUTIONS: readonly Resolution[] = ['raw', 'hour', 'day'];
 const FOREVER = 'public, max-age=31536000, immutable';
 const ROBOTS = 'User-agent: *\nDisallow: /api/\nDisallow: /metrics\n';
@@ -87,16 +88,20 @@ export class Routes {
       await this.#refreshed(exchange, path, () => this.#renderSensor(exchange, sensor));
       return;
     }
-    const { view, history, pages } = this.#board;
+    const { view, history, pages, link } = this.#board;
     switch (path) {
       case '/':
-        await this.#refreshed(exchange, path, () => new Kept(HTML, pages.index(view, Date.now())));
+        await this.#refreshed(exchange, path, () => Kept.page(pages.index(view, Date.now())));
         return;
       case '/metrics':
         await this.#refreshed(
           exchange,
           path,
-          () => new Kept(METRICS_TYPE, renderMetrics(view, history.counters, this.#counters)),
+          () =>
+            new Kept(
+              METRICS_TYPE,
+              renderMetrics(view, history.counters, this.#counters, link.counters),
+            ),
         );
         return;
       case '/healthz':
@@ -141,7 +146,10 @@ export class Routes {
       return;
     }
     const make = {
-      '/api/v1/sensors': () => Kept.json(shapeSensors(view, Date.now())),
+      '/api/v1/sensors': () => {
+        const shown = shapeSensors(view, Date.now());
+        return Kept.json(shown, { ...shown, time: null });
+      },
       '/api/v1/alarms': () => Kept.json(shapeAlarms(view.alarms())),
       '/api/v1/status': () => Kept.json(shapeStatus(view, history.counters, Date.now())),
       '/api/v1/openapi.json': () => this.#description,
@@ -175,7 +183,7 @@ export class Routes {
     const series = await this.#questions
       .ask(network, () => history.series(sensor.id, to - DAY, to, PAGE_POINTS))
       .catch(() => undefined);
-    return new Kept(HTML, pages.sensor(view, sensor, series, now));
+    return Kept.page(pages.sensor(view, sensor, series, now));
   }
 
   async #answerSeries(exchange: Exchange, sensor: SensorState): Promise<void> {

@@ -12,7 +12,7 @@ import type { HttpLimits } from './limits.js';
 import { Tally } from './network.js';
 import { Problem } from './problem.js';
 import type { Exchange, Replies } from './reply.js';
-import { shapeAlarms, shapeRelay, shapeSensor } from './shapes.js';
+import { isoOf, shapeAlarms, shapeRelay, shapeSensor } from './shapes.js';
 
 /** Streams that are written to before others have their turn. */
 const SLICE = 250;
@@ -247,7 +247,8 @@ export class Streams {
     const { revision, started } = this.#view;
     const changed = this.#view.sensors().filter((sensor) => sensor.revision > after);
     if (changed.length === 0 && after >= 0) return `id: ${formatRevision(revision, started)}\n\n`;
-    const data = JSON.stringify({ revision, sensors: changed.map(shapeSensor) });
+    const time = isoOf(Date.now());
+    const data = JSON.stringify({ revision, time, sensors: changed.map(shapeSensor) });
     return `id: ${formatRevision(revision, started)}\nevent: sensors\ndata: ${data}\n\n`;
   }
 

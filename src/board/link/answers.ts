@@ -20,6 +20,7 @@ export const LOGGED_IN = line('-OK - Logged in already.');
 export const WRONG_LOGIN = line('-OK - Invalid username or password.');
 export const WRONG_CERTIFICATE = line('-OK - The client certificate does not fit this user.');
 export const TOO_MANY_LOGINS = line('-OK - Too many failed logins, try again later.');
+export const TOO_MANY_READERS = line('-OK - Too many readers, try again later.');
 export const NO_EVENTS = line('-OK - No event(s) available');
 export const NO_RIGHT = line('-OK - No right to perform this command.');
 export const INVALID = line('-OK - Invalid parameter or format');

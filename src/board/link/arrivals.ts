@@ -25,9 +25,10 @@ export class Arrivals {
    *
    * @param address as `groupOf` says it
    * @param now ms, of a clock that does not go back
+   * @param makeRoom is asked where the address has all that it may have; another one has left if true
    * @returns whether it may stay; then `leave` is to be called when it has gone
    */
-  enter(address: string, now: number): boolean {
+  enter(address: string, now: number, makeRoom = (): boolean => false): boolean {
     const { perAddress, arrivals, burst } = this.#limits;
     const known = this.#addresses.get(address) ?? { open: 0, tokens: burst, at: now };
     known.tokens = Math.min(burst, known.tokens + ((now - known.at) * arrivals) / 1000);
@@ -35,7 +36,7 @@ export class Arrivals {
     this.#addresses.delete(address);
     this.#addresses.set(address, known);
     if (this.#addresses.size > MOST_ADDRESSES) this.#forget();
-    if (known.tokens < 1 || known.open >= perAddress) return false;
+    if (known.tokens < 1 || (known.open >= perAddress && !makeRoom())) return false;
     known.tokens--;
     known.open++;
     return true;

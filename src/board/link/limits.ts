@@ -1,9 +1,12 @@
 /** What one peer of the link server may take: every bound, with its default. */
 
 export interface LinkLimits {
-  /** Connections in all. When they are taken, the oldest that has not logged in makes room. */
+  /**
+   * Connections in all, of which readers may have half. When they are taken, the oldest that has not
+   * logged in makes room, or else the oldest reader.
+   */
   readonly connections: number;
-  /** Connections from one IPv4 address, or from one /64 of IPv6. */
+  /** The same from one IPv4 address, or from one /64 of IPv6. */
   readonly perAddress: number;
   /** New connections a second from one address, in the long run. */
   readonly arrivals: number;

@@ -81,6 +81,8 @@ export interface LinkCounters {
   connections: number;
   /** Those that were closed at once, or for a newer one, because there were too many. */
   refused: number;
+  /** Logins of readers that were refused, because there were too many. */
+  readers: number;
   /** Handshakes that failed. */
   handshakes: number;
   /** Connections with a certificate that does not verify. */
@@ -152,6 +154,7 @@ export class LinkServer {
       sessions: 0,
       connections: 0,
       refused: 0,
+      readers: 0,
       handshakes: 0,
       untrusted: 0,
       logins: 0,
@@ -247,9 +250,14 @@ export class LinkServer {
       body: new Uint8Array(MAX_BODY),
       out: Buffer.allocUnsafe(OUT_BYTES),
       wait: ({ origin }) => this.#logins.wait(origin, performance.now()),
-      judge: ({ origin, certificate, address }, name, password) => {
+      judge: ({ origin, certificate, address, group }, name, password) => {
         const judged = this.#logins.judge(name, password, certificate, origin, performance.now());
-        if (typeof judged !== 'string') return judged;
+        if (typeof judged !== 'string') {
+          if (judged.right === 'send' || this.#hasRoomForReader(group)) return judged;
+          counters.readers++;
+          this.#tell('limit', address, name);
+          return 'readers';
+        }
         counters[judged === 'password' ? 'passwords' : 'certificates']++;
         this.#tell(`login-${judged}`, address, name);
         return judged;
@@ -284,7 +292,7 @@ export class LinkServer {
     }
     const group = groupOf(address);
     const now = performance.now();
-    if (!this.#arrivals.enter(group, now)) {
+    if (!this.#arrivals.enter(group, now, () => this.#makeRoom(group))) {
       this.#refuse(raw, address);
       return;
     }
@@ -309,17 +317,31 @@ export class LinkServer {
     raw.resetAndDestroy();
   }
 
-  /** Closes the oldest connection that has not logged in; false if there is none. */
-  #makeRoom(): boolean {
-    for (const [key, connection] of this.#connections) {
-      if (connection.session?.user) continue;
-      this.#counters.refused++;
-      this.#tell('limit', connection.address, '');
-      drop(connection);
-      this.#gone(key, connection);
-      return true;
-    }
-    return false;
+  /** One password of a reader must not lock a relay out. */
+  #hasRoomForReader(group: string): boolean {
+    const { connections, perAddress } = this.#limits;
+    const here = [...this.#readers].filter((reader) => reader.group === group).length;
+    return this.#readers.size < connections / 2 && here < perAddress / 2;
+  }
+
+  /**
+   * Closes the oldest connection that has not logged in, or else the oldest reader.
+   *
+   * @param group undefined: whichever
+   * @returns false if there is none
+   */
+  #makeRoom(group?: string): boolean {
+    const all = [...this.#connections].filter(([, each]) => (group ?? each.group) === each.group);
+    const [key, connection] =
+      all.find(([, { session }]) => !session?.user) ??
+      all.find(([, { session }]) => session?.user?.right === 'read') ??
+      [];
+    if (key === undefined || !connection) return false;
+    this.#counters.refused++;
+    this.#tell('limit', connection.address, connection.session?.user?.name ?? '');
+    drop(connection);
+    this.#gone(key, connection);
+    return true;
   }
 
   /** The handshake is done. */

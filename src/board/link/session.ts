@@ -31,7 +31,7 @@ export interface SessionHost {
   readonly out: Buffer;
   /** ms to wait before a login is looked at; undefined: never. */
   wait(session: Session): number | undefined;
-  judge(session: Session, user: string, password: string): LinkUser | LoginFailure;
+  judge(session: Session, user: string, password: string): LinkUser | LoginFailure | 'readers';
   /** The login was right: the session has its user. */
   entered(session: Session): void;
   event(body: Uint8Array, session: Session): void;
@@ -72,6 +72,12 @@ const FREE = [
   'WCYD',
 ].concat(['WHATCANYOUDO', 'QUITLOOP', '+']);
 
+const REFUSED = {
+  password: answers.WRONG_LOGIN,
+  certificate: answers.WRONG_CERTIFICATE,
+  readers: answers.TOO_MANY_READERS,
+} as const;
+
 type Command = (session: Session, argument: string) => void;
 
 export class Session {
@@ -79,6 +85,8 @@ export class Session {
   readonly id: number;
   readonly certificate: X509Certificate | undefined;
   readonly address: string;
+  /** The address, or what stands for all that its peer may have. */
+  readonly group: string;
   /** Whose failed logins count together: no stranger slows down who has a certificate. */
   readonly origin: string;
   /** Who it has logged in as. */
@@ -111,13 +119,13 @@ export class Session {
   #closed = false;
   readonly #stat = { bytesIn: 0, eventsIn: 0, bytesOut: 0, eventsOut: 0 };
 
-  /** @param group the address, or what stands for all that its peer may have */
   constructor(host: SessionHost, socket: TLSSocket, id: number, address: string, group: string) {
     this.#host = host;
     this.#socket = socket;
     this.id = id;
     this.certificate = socket.getPeerX509Certificate();
     this.address = address;
+    this.group = group;
     this.origin = `${group} ${this.certificate?.fingerprint256 ?? ''}`;
     this.#lines = new Lines(host.limits.line);
     this.#queue = new EventQueue(host.limits.queue, host.limits.queueBytes);
@@ -444,7 +452,7 @@ export class Session {
   #logIn(password: string): void {
     const judged = this.#host.judge(this, this.#name, password);
     if (typeof judged === 'string') {
-      this.#say(judged === 'password' ? answers.WRONG_LOGIN : answers.WRONG_CERTIFICATE);
+      this.#say(REFUSED[judged]);
       this.#hangUp();
       return;
     }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseSync } from '@photostructure/sqlite';
 import t from 'tap';
 import { mountSmallDisk } from '../../journal/small-disk.js';
+import { HOUR } from '../../../src/board/history/time.js';
 import { aggregatesOf, BUILT, bytesIn, History, NOW, reading, rowsOf, WIDE } from './support.js';
 
 const quiet = (): void => undefined;
@@ -36,9 +37,9 @@ await t.test(
     t.same(
       recent.map(({ sensor, readings }) => [sensor, readings.length]),
       [
-        ['s0', 30],
-        ['s1', 30],
-        ['s2', 30],
+        ['s0', 2],
+        ['s1', 2],
+        ['s2', 2],
       ],
     );
     t.same(recent[0]?.readings.at(-1), { sensor: 's0', time: NOW + 11_997, value: 11_997 });
@@ -189,6 +190,27 @@ await t.test('a database that is taken away is noticed by itself, and begun anew
   await history.close();
   t.same(rowsOf(directory, 'SELECT count(*) FROM event'), [[1]]);
 });
+
+await t.test(
+  'what is too old goes by the time that it is told, and before that nothing',
+  async (t) => {
+    const directory = t.testdir();
+    const keep = { raw: HOUR, hour: HOUR, day: HOUR };
+    const history = await History.open({ ...WIDE, keep, directory }, quiet);
+    const add = async (time: number): Promise<void> => {
+      history.add(reading('a', time, 1));
+      await history.flush();
+    };
+    await add(1000);
+    t.match(history.counters, { readings: 1, late: 0 }, 'half a century old');
+    history.setTime(NOW);
+    await add(NOW - 2 * HOUR);
+    t.match(history.counters, { readings: 1, late: 1 });
+    await add(NOW);
+    t.match(history.counters, { readings: 2, late: 1 });
+    await history.close();
+  },
+);
 
 await t.test('a page of events ends where it becomes long', async (t) => {
   const directory = t.testdir();

@@ -365,6 +365,37 @@ await t.test('of what has only aggregates left, the finest whole one is taken', 
   t.end();
 });
 
+await t.test('what small lines begin with: the last reading of each 10 s', (t) => {
+  const directory = t.testdir();
+  const store = Store.open(directory, WIDE);
+  add(
+    store,
+    Array.from({ length: 6000 }, (_, i) => reading('dense', NOW + i * 100, i)),
+  );
+  add(store, [reading('one', NOW, 7)]);
+  add(
+    store,
+    Array.from({ length: 50 }, (_, i) => reading('sparse', NOW + i * HOUR, i)),
+  );
+  const recentOf = (ms: number): Record<string, number[][]> => {
+    const queries = new Queries(openToRead(directory), ms);
+    const all = queries.recent().map(({ sensor, numbers }) => {
+      return [sensor, [0, 1].map((part) => [...numbers].filter((_, i) => i % 2 === part))];
+    });
+    queries.close();
+    return Object.fromEntries(all) as Record<string, number[][]>;
+  };
+  const { dense, one, sparse } = recentOf(10_000);
+  const last = Array.from({ length: 30 }, (_, i) => 5999 - 100 * (29 - i));
+  t.same(dense, [last.map((i) => NOW + i * 100), last]);
+  t.same(one, [[NOW], [7]]);
+  t.same(sparse?.[1]?.slice(-2), [48, 49]);
+  t.equal(sparse?.[1]?.length, 30);
+  t.same(recentOf(-1)['dense'], [[NOW + 599_900], [5999]], 'when time is short');
+  store.close();
+  t.end();
+});
+
 await t.test('questions that make no sense are answered with nothing, or refused', (t) => {
   const directory = t.testdir();
   const store = Store.open(directory, WIDE);

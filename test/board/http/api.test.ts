@@ -211,6 +211,24 @@ await t.test('what is known is not sent again', async (t) => {
   }
 });
 
+await t.test('when an answer was made makes it no other one', async (t) => {
+  const served = await Served.start(t, { refresh: 10 });
+  for (const path of ['/', '/api/v1/sensors']) {
+    const first = await served.ask(path);
+    const known = { headers: { 'If-None-Match': first.headers.etag! } };
+    await eventually(() => Date.now() > Date.parse(first.headers.date!) + 2000);
+    t.equal((await served.ask(path, known)).status, 304, path);
+    const later = await served.ask(path);
+    t.not(later.text, first.text, 'of another time');
+    t.equal(later.headers.etag, first.headers.etag);
+    served.view.title += '!';
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const changed = await served.ask(path, known);
+    t.equal(changed.status, 200);
+    t.not(changed.headers.etag, first.headers.etag);
+  }
+});
+
 await t.test('an export holds all readings, page by page, and no formula', async (t) => {
   const view = new FakeView();
   const sensor = view.show(fakeSensor(0, { name: '=HYPERLINK("x")', place: 'a\r\nb', unit: '-' }));

@@ -57,6 +57,7 @@ await t.test(
 await t.test('what monitoring wants is there', async (t) => {
   const served = await Served.start(t, {}, oddView());
   Object.assign(served.history.counters, { added: 9, kept: 4, dropped: 3, waiting: 2 });
+  Object.assign(served.link.counters, { open: 7, sessions: 5, refused: 4, readers: 3, dropped: 2 });
   await served.ask('/nothing');
   const { text } = await served.ask('/metrics');
   const lines = text.split('\n');
@@ -75,6 +76,11 @@ await t.test('what monitoring wants is there', async (t) => {
     'tidegate_board_history_events_total{result="dropped"} 3',
     'tidegate_board_history_waiting 2',
     'tidegate_board_history_readings_total{result="added"} 0',
+    'tidegate_board_link_connections 7',
+    'tidegate_board_link_sessions 5',
+    'tidegate_board_link_sent_away_total{reason="limit"} 4',
+    'tidegate_board_link_sent_away_total{reason="readers"} 3',
+    'tidegate_board_link_dropped_total 2',
     'tidegate_board_http_requests_total{result="refused"} 1',
     '# EOF',
   ]) {

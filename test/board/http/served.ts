@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { HttpLimits } from '../../../src/board/http/limits.js';
+import type { LinkCounters } from '../../../src/board/link/server.js';
 import type { Pages } from '../../../src/board/pages/pages.js';
 import { PublicServer, type PublicTls } from '../../../src/board/http/server.js';
-import { FakeHistory, FakeView } from '../fake.js';
+import { FakeHistory, FakeView, noLinks } from '../fake.js';
 
 export class FakePages implements Pages {
   /** How often a page was made. */
@@ -19,8 +20,8 @@ export class FakePages implements Pages {
     ['/assets/favicon.0a1b2c.svg', { type: 'image/svg+xml', bytes: Buffer.from('<svg/>') }],
   ]);
 
-  index(view: FakeView): string {
-    return this.#make(`<!doctype html><title>${view.title}</title>`);
+  index(view: FakeView, now: number): string {
+    return this.#make(`<!doctype html><title>${view.title}</title><body data-now="${now}">`);
   }
 
   sensor(_: unknown, { id }: { id: string }, series: { points: readonly unknown[] } | undefined) {
@@ -54,14 +55,19 @@ export interface Wish {
 
 export class Served {
   readonly view: FakeView;
-  readonly history = new FakeHistory();
-  readonly pages = new FakePages();
+  readonly history: FakeHistory;
+  readonly pages: FakePages;
+  readonly link: { readonly counters: LinkCounters };
   readonly server: PublicServer;
 
-  private constructor(view: FakeView, history: FakeHistory, pages: FakePages, it: PublicServer) {
-    this.view = view;
-    this.history = history;
-    this.pages = pages;
+  private constructor(
+    board: Pick<Served, 'view' | 'history' | 'pages' | 'link'>,
+    it: PublicServer,
+  ) {
+    this.view = board.view;
+    this.history = board.history;
+    this.pages = board.pages;
+    this.link = board.link;
     this.server = it;
   }
 
@@ -72,12 +78,12 @@ export class Served {
     view = FakeView.of(3),
     tls?: PublicTls,
   ): Promise<Served> {
-    const history = new FakeHistory();
-    const pages = new FakePages();
+    const link = { counters: noLinks() };
+    const board = { view, history: new FakeHistory(), pages: new FakePages(), link };
     const options = { host: '127.0.0.1', port: 0, limits, ...(tls ? { tls } : {}) };
-    const server = await PublicServer.start(options, { view, history, pages });
+    const server = await PublicServer.start(options, board);
     t.teardown(() => server.close());
-    return new Served(view, history, pages, server);
+    return new Served(board, server);
   }
 
   get counters() {

@@ -40,6 +40,7 @@ await t.test('a stream begins with all there is, and goes on with what changes',
   await line.until('"value":25.5');
   const [, second] = changesOf(line);
   t.match(second, { revision: view.revision, sensors: [{ id, value: 25.5 }] });
+  t.match(second, { time: /^\d{4}-.*Z$/ }, 'by which an open page sets its clock');
   t.equal(second!.sensors.length, 1, 'those that changed alone');
   t.match(line.text, `"time":"${new Date(NOON + 5000).toISOString()}"`);
   view.raise({ name: 'Fire' });

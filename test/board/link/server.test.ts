@@ -224,12 +224,15 @@ await t.test('a line without end is cut off with a word', async (t) => {
 
 await t.test('connections are bounded for each address, in speed, and in all', async (t) => {
   const few = await start(t, { perAddress: 2 });
-  const here = [await Peer.dial(few.server), await Peer.dial(few.server)];
+  const here = [await Peer.enter(few.server), await Peer.enter(few.server)];
   await t.rejects(Peer.dial(few.server));
   here[0]!.hangUp();
   await until(() => few.server.counters.open === 1);
-  t.ok(await Peer.dial(few.server), 'there is room again');
+  const stranger = await Peer.dial(few.server);
   t.equal(few.server.counters.refused, 1);
+  t.ok(await Peer.enter(few.server), 'whoever has not logged in makes room');
+  await stranger.end();
+  t.equal(few.server.counters.refused, 2);
 
   const fast = await start(t, { burst: 3, arrivals: 0.001 });
   for (let i = 0; i < 3; i++) (await Peer.dial(fast.server)).hangUp();
@@ -241,12 +244,43 @@ await t.test('connections are bounded for each address, in speed, and in all', a
   const reader = await Peer.enter(full.server, 'reader');
   await strangers[0]!.end();
   t.equal(strangers[1]!.ended, false, 'the oldest stranger made room');
-  await Peer.enter(full.server, 'reader');
+  const another = await Peer.enter(full.server, 'reader');
   await strangers[1]!.end();
-  await t.rejects(Peer.dial(full.server), 'nobody who has logged in makes room');
+  const third = await Peer.enter(full.server);
+  await reader.end();
+  t.equal(await third.ask('NOOP'), OK, 'the oldest reader made room');
+  await Peer.enter(full.server);
+  await another.end();
+  await t.rejects(Peer.dial(full.server), 'no relay does');
   t.equal(await relay.ask('NOOP'), OK);
-  t.equal(await reader.ask('NOOP'), OK);
   t.equal(full.server.counters.open, 3);
+});
+
+await t.test('readers have half of the room, and leave the other to relays', async (t) => {
+  for (const limits of [
+    { connections: 6, perAddress: 100 },
+    { connections: 100, perAddress: 6 },
+  ]) {
+    const { server, refusals } = await start(t, limits);
+    const readers = [1, 2, 3].map(() => Peer.enter(server, 'reader'));
+    await Promise.all(readers);
+    const beyond = await Peer.dial(server);
+    t.equal(
+      await tryLogin(beyond, 'reader', 'watch'),
+      '-OK - Too many readers, try again later.\r\n',
+    );
+    await beyond.end();
+    t.match(server.counters, { readers: 1, sessions: 3 });
+    t.same(refusals, ['limit']);
+    const strangers = await Promise.all([1, 2, 3].map(() => Peer.dial(server)));
+    const relay = await Peer.enter(server);
+    await until(() => strangers.some(({ ended }) => ended));
+    t.equal(await relay.ask('NOOP'), OK);
+    t.equal(await (await readers[0]!).ask('NOOP'), OK);
+    (await readers[0]!).hangUp();
+    await until(() => server.counters.sessions === 3);
+    t.ok(await Peer.enter(server, 'reader'), 'there is room again');
+  }
 });
 
 await t.test('handshakes that hang make room as well', async (t) => {
