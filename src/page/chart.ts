@@ -2,7 +2,7 @@
 import type { Series } from '../sensor/view.js';
 import { element, setText } from './dom.js';
 import { momentWords, now } from './times.js';
-import { gapOf, measureWords, valueWords } from './words.js';
+import { gapOf, measureWords, scaleOf, valueWords } from './words.js';
 import uPlot from './uPlot.esm.js';
 
 const HEIGHT = 300;
@@ -10,6 +10,8 @@ const LOW_HEIGHT = 220;
 const NARROW = 560;
 const DAY = 86_400;
 const MOST_DIGITS = 10;
+/** Characters of one that stands beside an axis. */
+const LONGEST_UNIT = 6;
 const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 const CLOCK_SECONDS = new Intl.DateTimeFormat('en-GB', {
   hour: '2-digit',
@@ -55,7 +57,7 @@ export class Chart {
     this.#tell();
   }
 
-  /** @param from ms since 1970: where the chart begins, if points are as old */
+  /** @param from ms since 1970: where the chart begins */
   show(series: Series, from: number): void {
     const points = series.points.length;
     if (this.#chosen !== undefined && this.#chosen >= points) this.#chosen = undefined;
@@ -93,7 +95,8 @@ export class Chart {
     const grid = { stroke: colour('--line'), width: 1 };
     const font = `12px ${getComputedStyle(document.body).fontFamily}`;
     const axis = { stroke: colour('--muted'), font, grid, ticks: { show: false } };
-    const { decimals } = this.#measure;
+    const { decimals, unit } = this.#measure;
+    const short = unit.length <= LONGEST_UNIT ? unit : '';
     return {
       ...this.#size(),
       padding: [8, 12, 0, 0],
@@ -104,7 +107,7 @@ export class Chart {
         points: { size: 9, width: 2, fill: accent, stroke: colour('--surface') },
       },
       scales: {
-        x: { range: (_, least, greatest) => this.#span(least, greatest) },
+        x: { range: () => this.#span() },
         y: { range: (_, least, greatest) => rangeOf(least, greatest, decimals) },
       },
       axes: [
@@ -122,7 +125,7 @@ export class Chart {
           size: (_, values: string[] | null) =>
             20 + 7 * Math.max(2, ...(values ?? []).map(({ length }) => length)),
           values: (_, splits, __, ___, step) =>
-            splits.map((each) => valueWords(each, digits(step))),
+            splits.map((each) => measureWords(each, digits(step), short)),
         },
       ],
       series: [
@@ -143,11 +146,10 @@ export class Chart {
     };
   }
 
-  /** From the first point, if history begins later than what is asked for. */
-  #span(least: number, greatest: number): [number, number] {
-    const end = Math.max(now() / 1000, greatest || 0);
-    const begin = Math.max(this.#from / 1000, least || 0);
-    return [Math.min(begin, end - 10), end];
+  /** What is asked for, though history may begin later; readings may be ahead of the clock. */
+  #span(): [number, number] {
+    const end = Math.max(now() / 1000, this.#columns[0].at(-1) ?? 0);
+    return [Math.min(this.#from / 1000, end - 10), end];
   }
 
   #key(event: KeyboardEvent): void {
@@ -225,15 +227,16 @@ function columns(series: Series): Columns {
   return made;
 }
 
-/** A flat line is in the middle; noise in the last digit does not fill the chart. */
+/** A little room above and below; a flat line is in the middle. */
 function rangeOf(
   least: number | null,
   greatest: number | null,
   decimals: number,
 ): [number, number] {
   if (least === null || greatest === null) return [0, 1];
-  const room = Math.max((greatest - least) * 0.12, 2 * 10 ** -Math.min(10, Math.max(0, decimals)));
-  return [least - room, greatest + room];
+  const [low, high] = scaleOf(least, greatest, decimals);
+  const room = (high - low) * 0.08;
+  return [low - room, high + room];
 }
 
 /** That a multiple of the step needs. */

@@ -9,8 +9,11 @@ import {
   areReadings,
   countWords,
   extent,
+  isCoarse,
   measureWords,
+  plainWords,
   RANGES,
+  seriesWords,
   valueWords,
   type Range,
 } from './words.js';
@@ -66,7 +69,9 @@ export class Detail {
     const from = to - this.#range.span;
     const resolution = this.#range.span <= RAW_UP_TO ? 'raw' : undefined;
     try {
-      const series = await getSeries(this.id, from, to, POINTS, resolution, asking.signal);
+      let series = await getSeries(this.id, from, to, POINTS, resolution, asking.signal);
+      if (isCoarse(series))
+        series = await getSeries(this.id, from, to, POINTS, 'raw', asking.signal);
       if (asking.signal.aborted) return;
       this.#series = series;
       this.#show(from);
@@ -122,21 +127,12 @@ export class Detail {
     csv.search = asked.toString();
   }
 
-  #note({ resolution, points }: Series, from: number): void {
-    const begin = points[0]?.[0];
-    const per = { raw: '', hour: 'Values are by hour. ', day: 'Values are by day. ' }[resolution];
-    if (begin === undefined) this.#say('There is no reading of this time.');
-    else if (begin - from > this.#range.span / 10)
-      this.#say(`${per}History begins at ${momentWords(begin)}.`);
-    else this.#say(per.trim());
+  #note(series: Series, from: number): void {
+    this.#say(plainWords(seriesWords(series, from, this.#range.span), momentWords));
   }
 
   #say(text: string): void {
-    const known = document.getElementById('history-note');
-    const note =
-      known ?? element('p', { id: 'history-note', class: 'history-note', role: 'status' });
-    setText(note, text);
-    if (!known) byId('chart').after(note);
+    setText(byId('history-note'), text);
   }
 
   #tabulate({ points, resolution }: Series): void {

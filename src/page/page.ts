@@ -92,6 +92,7 @@ async function begin(): Promise<void> {
     live: () => connection.live(),
     lost(since, nextTry) {
       connection.lost(since, nextTry);
+      relay.lost();
       if (root.dataset['ready'] === undefined) delete root.dataset['scripted'];
     },
   });

@@ -2,10 +2,19 @@
 import type { Alarm, AlarmLevel, RelayView } from '../sensor/view.js';
 import { byId, element, setText, sign } from './dom.js';
 import { momentWords, nodes } from './times.js';
-import { alarmWords, levelWords, plainWords, relayWords, spanWords, zoneLevels } from './words.js';
-
-/** Alarms beyond it are in a list that is opened. */
-const ALARMS_SHOWN = 4;
+import {
+  ALARMS_SHOWN,
+  alarmWords,
+  groupAlarms,
+  levelWords,
+  moreWords,
+  plainWords,
+  RELAY_UNKNOWN,
+  relayWords,
+  spanWords,
+  zoneLevels,
+  type RelayWords,
+} from './words.js';
 
 /** To a screen reader; what is urgent interrupts it. */
 function announce(text: string, urgent: boolean): void {
@@ -21,21 +30,26 @@ export class Alarms {
   show(alarms: readonly Alarm[]): void {
     const opened = this.#section.querySelector('details')?.open ?? false;
     const focused = this.#section.contains(document.activeElement);
-    const items = alarms.map(item);
-    const rest = items.slice(ALARMS_SHOWN);
+    const brief = this.#section.classList.contains('brief');
+    const groups = groupAlarms(alarms);
+    const shown = groups.splice(0, brief ? 1 : ALARMS_SHOWN).map(item);
     this.#section.replaceChildren(
       this.#section.firstElementChild!,
-      items.length === 0
+      shown.length === 0
         ? element('p', { class: 'no-alarms' }, 'No alarms.')
-        : element('ul', {}, ...items.slice(0, ALARMS_SHOWN)),
+        : element('ul', {}, ...shown),
     );
-    if (rest.length > 0) {
-      const summary = element('summary', {}, `${rest.length} more`);
-      const more = element('details', {}, summary, element('ul', {}, ...rest));
-      more.open = opened;
-      this.#section.append(more);
-      // The summary is all that can have it.
-      if (focused) summary.focus();
+    if (groups.length > 0) {
+      const words = moreWords(groups);
+      if (brief) shown[0]!.append(element('a', { class: 'more', href: '/' }, words));
+      else {
+        const list = element('ul', {}, ...groups.map(item));
+        const more = element('details', {}, element('summary', {}, words), list);
+        more.open = opened;
+        this.#section.append(more);
+      }
+      // What is opened or followed is all that can have it.
+      if (focused) this.#section.querySelector<HTMLElement>('summary, .more')!.focus();
     }
     this.#announce(alarms);
     this.#levels = zoneLevels(alarms);
@@ -90,7 +104,19 @@ export class Relay {
   #state: string | undefined;
 
   show(relay: RelayView): void {
-    const { tone, state, sentence, notes } = relayWords(relay);
+    const words = relayWords(relay);
+    this.#put(words);
+    if (this.#state !== undefined && this.#state !== words.state)
+      announce(plainWords(words.sentence, momentWords), false);
+    this.#state = words.state;
+  }
+
+  /** The board is out of reach. */
+  lost(): void {
+    this.#put(RELAY_UNKNOWN);
+  }
+
+  #put({ tone, state, sentence, notes }: RelayWords): void {
     const lamp = element('span', { class: 'lamp' }, state);
     this.#section.dataset['tone'] = tone;
     this.#section.replaceChildren(
@@ -98,9 +124,6 @@ export class Relay {
       element('p', {}, lamp, ' ', element('span', {}, ...nodes(sentence))),
       ...notes.map((note) => element('p', { class: 'note' }, ...nodes(note))),
     );
-    if (this.#state !== undefined && this.#state !== state)
-      announce(plainWords(sentence, momentWords), false);
-    this.#state = state;
   }
 }
 

@@ -12,8 +12,10 @@ import {
   valueWords,
 } from './words.js';
 
-/** Values that change light up, unless so many do that it would flicker. */
+/** Values that change light up, unless so many do, or so soon, that it would flicker. */
 const MOST_LIT = 60;
+/** ms that a value must have stood for. */
+const STOOD = 5000;
 /** ms: an answer of the API may be so old, and then the stream knows better. */
 const ANSWER_AGE = 1500;
 const STILL = matchMedia('(prefers-reduced-motion: reduce)');
@@ -24,6 +26,8 @@ class Tile {
   sensor: SensorState;
   /** When the stream changed it, by performance.now(). */
   streamed = 0;
+  /** When the value was another one, by performance.now(). */
+  #changed = 0;
   /** What a filter looks at. */
   words = '';
   readonly #name = element('bdi');
@@ -59,15 +63,13 @@ class Tile {
     setText(this.#name, name);
     setText(this.#place, place);
     setText(this.#unit, unit);
-    const text = valueWords(value, decimals);
-    if (lit && this.#value.textContent !== text && !STILL.matches) this.#light();
-    setText(this.#value, text);
+    this.#say(valueWords(value, decimals), lit);
     if (this.#age instanceof HTMLTimeElement && Math.abs(time) <= 8.64e15) {
       this.#age.dateTime = new Date(time).toISOString();
       this.#age.title = momentWords(time);
       setText(this.#age, ageWords(time, now()));
     }
-    const paths = spark(sensor.spark);
+    const paths = spark(sensor.spark, decimals);
     this.#area.setAttribute('d', paths?.area ?? '');
     this.#line.setAttribute('d', paths?.line ?? '');
     this.#end.setAttribute('d', paths?.end ?? '');
@@ -79,8 +81,13 @@ class Tile {
     this.item.classList.toggle('quiet', now() - this.sensor.time > QUIET_AFTER);
   }
 
-  #light(): void {
-    this.#value.animate([{ color: 'var(--accent)' }, {}], { duration: 1200, easing: 'ease-out' });
+  #say(text: string, lit: boolean): void {
+    if (this.#value.textContent === text) return;
+    this.#value.textContent = text;
+    const stood = performance.now() - this.#changed;
+    this.#changed = performance.now();
+    if (lit && stood > STOOD && !STILL.matches)
+      this.#value.animate([{ color: 'var(--accent)' }, {}], { duration: 1200, easing: 'ease-out' });
   }
 }
 
@@ -139,7 +146,7 @@ export class Tiles {
       for (const sensor of fresh) this.#tiles.get(sensor.id)!.show(sensor, false);
       return;
     }
-    const focused = document.activeElement;
+    const focused = document.activeElement?.closest<HTMLAnchorElement>('.tile a');
     const before = new Map(this.#tiles);
     this.#tiles.clear();
     this.#groups.clear();
@@ -147,7 +154,8 @@ export class Tiles {
     for (const sensor of fresh) this.#add(sensor, before.get(sensor.id));
     const groups = [...this.#groups].sort(([a], [b]) => Number(a === '') - Number(b === ''));
     this.#place.replaceChildren(...groups.map(([, { section }]) => section));
-    if (focused instanceof HTMLElement && this.#place.contains(focused)) focused.focus();
+    // The server's tiles are not these.
+    for (const { link } of this.#tiles.values()) if (link.href === focused?.href) link.focus();
     document.getElementById('nothing')?.toggleAttribute('hidden', sensors.length > 0);
     this.#filter();
   }

@@ -78,13 +78,40 @@ export function levelWords(level: AlarmLevel): string {
   return level === 'alarm' ? 'Alarm' : 'Warning';
 }
 
-/** Where it is, when it began, and how often it came. */
+/** Alarms beyond it are in a list that is opened. */
+export const ALARMS_SHOWN = 3;
+
+/** Those of one level, name and place as one, in the order of the first of them. */
+export function groupAlarms(alarms: readonly Alarm[]): Alarm[] {
+  const groups = new Map<string, Alarm>();
+  for (const alarm of alarms) {
+    const key = JSON.stringify([alarm.level, alarm.name, alarm.place]);
+    const group = groups.get(key);
+    if (!group) groups.set(key, alarm);
+    else
+      groups.set(key, {
+        ...group,
+        since: Math.min(group.since, alarm.since),
+        time: Math.max(group.time, alarm.time),
+        count: group.count + alarm.count,
+      });
+  }
+  return [...groups.values()];
+}
+
+/** Of those that are not shown: `2 more, 1 alarm`. */
+export function moreWords(rest: readonly Alarm[]): string {
+  const alarms = rest.filter(({ level }) => level === 'alarm').length;
+  const number = alarms === 1 ? '1 alarm' : `${countWords(alarms)} alarms`;
+  return `${countWords(rest.length)} more${alarms > 0 ? `, ${number}` : ''}`;
+}
+
+/** Where it is, when it came, and how often. */
 export function alarmWords(alarm: Alarm): Part[] {
   const parts: Part[] = [];
   if (alarm.place !== '') parts.push({ name: alarm.place }, ' · ');
   if (alarm.count > 1) {
-    const times = `${countWords(alarm.count)} times`;
-    parts.push('since ', { moment: alarm.since }, ` · ${times}, last `, { age: alarm.time });
+    parts.push(`${countWords(alarm.count)} times, last `, { age: alarm.time });
   } else parts.push({ moment: alarm.time }, ' · ', { age: alarm.time });
   return parts;
 }
@@ -133,6 +160,16 @@ export function relayWords(relay: RelayView): RelayWords {
   }
 }
 
+/** While the board itself is out of reach. */
+export const RELAY_UNKNOWN: RelayWords = {
+  tone: 'idle',
+  state: 'Unknown',
+  sentence: [
+    'Without the board nothing is known of the relay. What is shown is the last that came.',
+  ],
+  notes: [],
+};
+
 function liveWords(relay: RelayView): Part[] {
   if (relay.beacon === 0) return ['.'];
   const parts: Part[] = ['; its last beacon came ', { age: relay.beacon }];
@@ -168,16 +205,27 @@ export interface Spark {
   readonly end: string;
 }
 
+/** Noise in the last digit fills neither a line nor a chart: so many of its steps are the least. */
+const LEAST_STEPS = 10;
+
+/** Between what a line or a chart is drawn. */
+export function scaleOf(least: number, greatest: number, decimals: number): [number, number] {
+  const digits = Math.min(MOST_DECIMALS, Math.max(0, Math.trunc(decimals) || 0));
+  const lacks = LEAST_STEPS * 10 ** -digits - (greatest - least);
+  return lacks > 0 ? [least - lacks / 2, greatest + lacks / 2] : [least, greatest];
+}
+
 /** Of the last values, oldest first; undefined if there are less than two. */
-export function spark(values: readonly (number | null)[]): Spark | undefined {
+export function spark(values: readonly (number | null)[], decimals: number): Spark | undefined {
   const finite = values.filter((value): value is number => Number.isFinite(value));
   if (finite.length < 2) return undefined;
-  const least = Math.min(...finite);
-  const span = Math.max(...finite) - least;
+  const [low, high] = scaleOf(Math.min(...finite), Math.max(...finite), decimals);
   const points = finite.map((value, index) => {
     const x = (index / (finite.length - 1)) * 100;
-    // The span of huge values overflows: such a line is flat.
-    const y = span > 0 && Number.isFinite(span) ? 28 - ((value - least) / span) * 24 : 16;
+    // The span of huge values overflows, or is lost in them: such a line is flat.
+    const flat = high === low || !Number.isFinite(high - low);
+    const share = flat ? 0.5 : Math.min(1, Math.max(0, (value - low) / (high - low)));
+    const y = 28 - share * 24;
     return `${round(x)} ${round(y)}`;
   });
   const line = `M${points.join('L')}`;
@@ -195,6 +243,8 @@ export interface Range {
   readonly span: number;
 }
 
+const FEW_HOURS = 12;
+
 /** Spans of time that a chart can show. */
 export const RANGES: readonly Range[] = [
   { id: 'hour', name: '1 hour', span: HOUR },
@@ -204,6 +254,27 @@ export const RANGES: readonly Range[] = [
   { id: 'month', name: '30 days', span: 30 * DAY },
   { id: 'year', name: '1 year', span: 365 * DAY },
 ];
+
+/** Of a day's points: the shortest span, up to a day, that all of them lie in. */
+export function rangeFor(points: Series['points'], now: number): Range {
+  const begin = points[0]?.[0] ?? -Infinity;
+  return RANGES.find(({ span }) => span === DAY || now - begin <= span)!;
+}
+
+/** Values by the hour that are so few are better shown as readings. */
+export function isCoarse({ resolution, points }: Series): boolean {
+  return resolution === 'hour' && points.length < FEW_HOURS;
+}
+
+/** What is to be known of a chart that begins then. */
+export function seriesWords({ resolution, points }: Series, from: number, span: number): Part[] {
+  const begin = points[0]?.[0];
+  if (begin === undefined) return ['There is no reading of this time.'];
+  const parts: Part[] = [];
+  if (resolution !== 'raw') parts.push(`Values are by ${resolution}. `);
+  if (begin - from > span / 10) parts.push('History begins at ', { moment: begin }, '.');
+  return parts;
+}
 
 export interface Extent {
   readonly least: number;

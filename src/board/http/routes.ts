@@ -1,5 +1,12 @@
 /** Which path is answered with what. */
-import type { BoardView, HistoryReader, Resolution, SensorState } from '../../sensor/view.js';
+import { isCoarse, RANGES, type Range } from '../../page/words.js';
+import type {
+  BoardView,
+  HistoryReader,
+  Resolution,
+  SensorState,
+  Series,
+} from '../../sensor/view.js';
 import type { LinkCounters } from '../link/server.js';
 import type { HttpCounters } from './counters.js';
 import { Exports } from './export.js';
@@ -85,7 +92,10 @@ export class Routes {
     const [, id] = SENSOR_PAGE.exec(path) ?? [];
     if (id !== undefined) {
       const sensor = this.#sensor(id);
-      await this.#refreshed(exchange, path, () => this.#renderSensor(exchange, sensor));
+      const asked = new URLSearchParams(exchange.search).get('range');
+      const range = RANGES.find((each) => each.id === asked);
+      const key = `${path} ${range?.id ?? ''}`;
+      await this.#refreshed(exchange, key, () => this.#renderSensor(exchange, sensor, range));
       return;
     }
     const { view, history, pages, link } = this.#board;
@@ -176,14 +186,23 @@ export class Routes {
   }
 
   /** The page is of use without its series too. */
-  async #renderSensor({ network }: Exchange, sensor: SensorState): Promise<Kept> {
+  async #renderSensor(
+    { network }: Exchange,
+    sensor: SensorState,
+    range: Range | undefined,
+  ): Promise<Kept> {
     const { view, history, pages } = this.#board;
     const now = Date.now();
     const to = roundUp(now);
-    const series = await this.#questions
-      .ask(network, () => history.series(sensor.id, to - DAY, to, PAGE_POINTS))
+    const span = range?.span ?? DAY;
+    const ask = (resolution?: Resolution): Promise<Series> =>
+      this.#questions.ask(network, () =>
+        history.series(sensor.id, to - span, to, PAGE_POINTS, resolution),
+      );
+    const series = await ask(span <= DAY ? 'raw' : undefined)
+      .then((found) => (isCoarse(found) ? ask('raw') : found))
       .catch(() => undefined);
-    return Kept.page(pages.sensor(view, sensor, series, now));
+    return Kept.page(pages.sensor(view, sensor, series, now, range));
   }
 
   async #answerSeries(exchange: Exchange, sensor: SensorState): Promise<void> {

@@ -1,27 +1,31 @@
-/** A chart without a script: the mean as a line, least and greatest as a band. */
+/** A chart without a script: the mean as a line, least and greatest as a band, times in UTC. */
 import type { SensorState, Series } from '../../sensor/view.js';
-import { extent, gapOf, measureWords } from '../../page/words.js';
+import { extent, gapOf, measureWords, scaleOf } from '../../page/words.js';
 import { html, type Html } from './html.js';
 import { moment } from './parts.js';
 
 const WIDTH = 1000;
 const HEIGHT = 250;
+const DAY = 86_400_000;
+/** At its quarters. */
+const GRID = `M250 0V${HEIGHT}M500 0V${HEIGHT}M750 0V${HEIGHT}`;
 /** Rows of the table, the newest. */
 const ROWS = 300;
 
-export function staticChart(sensor: SensorState, series: Series | undefined): Html {
+/** @param from ms since 1970, as `to`: the chart's first and last moment, whatever history there is */
+export function staticChart(
+  sensor: SensorState,
+  series: Series | undefined,
+  from: number,
+  to: number,
+): Html {
   const over = series && extent(series.points);
   if (!series || !over) return html`<p class="no-chart">No history is kept of this sensor yet.</p>`;
-  const { points } = series;
-  const begin = points[0]![0];
-  const end = points.at(-1)![0];
   const measure = (value: number): string => measureWords(value, sensor.decimals, sensor.unit);
-  const x = (time: number): string =>
-    number(end > begin ? (time - begin) / (end - begin) : 0.5, WIDTH);
-  const span = over.greatest - over.least;
-  const usable = span > 0 && Number.isFinite(span);
-  const y = (value: number): string =>
-    number(usable ? (over.greatest - value) / span : 0.5, HEIGHT);
+  const [low, high] = scaleOf(over.least, over.greatest, sensor.decimals);
+  const usable = high > low && Number.isFinite(high - low);
+  const x = (time: number): string => number((time - from) / (to - from), WIDTH);
+  const y = (value: number): string => number(usable ? (high - value) / (high - low) : 0.5, HEIGHT);
   const line = runs(series)
     .map((run) => `M${run.map(([time, mean]) => `${x(time)} ${y(mean)}`).join('L')}h0`)
     .join('');
@@ -33,19 +37,32 @@ export function staticChart(sensor: SensorState, series: Series | undefined): Ht
     })
     .join('');
   return html`<figure class="static-chart">
-    <span class="most">${measure(over.greatest)}</span>
+    <p><span>${measure(high)}</span> <span>Times are in UTC</span></p>
     <svg
       viewBox="0 0 ${WIDTH} ${HEIGHT}"
       preserveAspectRatio="none"
       role="img"
       aria-label="Between ${measure(over.least)} and ${measure(over.greatest)}"
     >
+      <path class="grid" d="${GRID}" />
       <path class="band" d="${band}" />
       <path class="line" d="${line}" />
     </svg>
-    <span class="least">${measure(over.least)}</span>
-    <figcaption>${moment(begin)} ${moment(end)}</figcaption>
+    <p>${measure(low)}</p>
+    <figcaption>${[from, (from + to) / 2, to].map((time) => tick(time, to - from))}</figcaption>
   </figure>`;
+}
+
+function tick(time: number, span: number): Html {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return html`<span></span>`;
+  const words = date.toLocaleString('en-GB', {
+    timeZone: 'UTC',
+    day: 'numeric',
+    month: 'short',
+    ...(span > DAY ? { year: 'numeric' } : { hour: '2-digit', minute: '2-digit' }),
+  });
+  return html`<time datetime="${date.toISOString()}">${words}</time> `;
 }
 
 /** Between gaps. */
@@ -101,6 +118,7 @@ export function seriesTable(sensor: SensorState, series: Series | undefined): Ht
   </details>`;
 }
 
+/** A point by the hour may begin before the chart does. */
 function number(share: number, of: number): string {
-  return String(Math.round(share * of * 10) / 10);
+  return String(Math.round(Math.min(1, Math.max(0, share || 0)) * of * 10) / 10);
 }

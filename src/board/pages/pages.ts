@@ -5,21 +5,32 @@ import {
   countWords,
   extent,
   measureWords,
-  QUIET_AFTER,
+  rangeFor,
   RANGES,
-  urlPart,
+  seriesWords,
   valueWords,
+  type Range,
 } from '../../page/words.js';
 import { loadAssets, type Asset, type Assets } from './assets.js';
 import { seriesTable, staticChart } from './chart.js';
-import { html, type Html, type Value } from './html.js';
-import { age, alarmSection, moment, name, relaySection } from './parts.js';
+import { html, type Value } from './html.js';
+import { age, alarmSection, moment, name, relaySection, sentence } from './parts.js';
 import { planSection } from './plan.js';
+import { linkTo, sensorTable, sensorTiles } from './sensors.js';
 
 export interface Pages {
   index(view: BoardView, now: number): string;
-  /** @param series what is charted without a script; undefined: it is not to be had */
-  sensor(view: BoardView, sensor: SensorState, series: Series | undefined, now: number): string;
+  /**
+   * @param series what is charted without a script; undefined: it is not to be had
+   * @param asked span of time that it is of; undefined: a day, of which what there is is shown
+   */
+  sensor(
+    view: BoardView,
+    sensor: SensorState,
+    series: Series | undefined,
+    now: number,
+    asked?: Range,
+  ): string;
   notFound(): string;
   /** By path, `/assets/...`; the name has a hash of the content. */
   readonly assets: ReadonlyMap<string, Asset>;
@@ -30,7 +41,8 @@ export function loadPages(): Pages {
   const assets = loadAssets();
   return {
     index: (view, now) => indexPage(assets, view, now),
-    sensor: (view, sensor, series, now) => sensorPage(assets, view, sensor, series, now),
+    sensor: (view, sensor, series, now, asked) =>
+      sensorPage(assets, view, sensor, series, now, asked),
     notFound: () => notFoundPage(assets),
     assets: assets.files,
   };
@@ -120,7 +132,7 @@ function indexPage(assets: Assets, view: BoardView, now: number): string {
             <h2 id="sensors-title">Sensors</h2>
             <div id="finder"></div>
           </div>
-          <div id="tiles"></div>
+          <div id="tiles">${sensorTiles(view, now)}</div>
           ${sensors.length === 0 ? html`<p class="nothing" id="nothing">No sensor has sent anything yet.</p>` : sensorTable(view, now)}
         </section>
         ${plan}
@@ -129,62 +141,17 @@ function indexPage(assets: Assets, view: BoardView, now: number): string {
   });
 }
 
-/** Zones in their order, and what is in none at the end; sensors keep theirs. */
-function sensorTable(view: BoardView, now: number): Html {
-  const groups = new Map<string, SensorState[]>(view.zones.map(({ id }) => [id, []]));
-  const outside: SensorState[] = [];
-  for (const sensor of view.sensors()) (groups.get(sensor.zone) ?? outside).push(sensor);
-  const bodies = view.zones
-    .map(({ id, name: title }) => tableBody(id, title, groups.get(id) ?? [], now))
-    .concat(tableBody('', groups.size > 0 ? 'Elsewhere' : '', outside, now));
-  return html`<table class="list scripts-replace">
-    <caption class="unseen">
-      Sensors, by zone
-    </caption>
-    <thead>
-      <tr>
-        <th scope="col">Sensor</th>
-        <th scope="col">Place</th>
-        <th scope="col" class="number">Value</th>
-        <th scope="col">Newest reading</th>
-      </tr>
-    </thead>
-    ${bodies}
-  </table>`;
-}
-
-function tableBody(
-  id: string,
-  title: string,
-  sensors: readonly SensorState[],
-  now: number,
-): Html | undefined {
-  if (sensors.length === 0) return undefined;
-  const heading = html`<tr class="zone-row" ${id !== '' && html` id="zone-${urlPart(id)}"`}>
-    <th scope="rowgroup" colspan="4">${name(title)}</th>
-  </tr>`;
-  return html`<tbody>
-    ${title !== '' && heading} ${sensors.map((sensor) => tableRow(sensor, now))}
-  </tbody> `;
-}
-
-function tableRow(sensor: SensorState, now: number): Html {
-  const quiet = now - sensor.time > QUIET_AFTER;
-  return html`<tr${quiet && html` class="quiet"`}><th scope="row"><a href="${linkTo(sensor)}">${name(sensor.name)}</a></th><td>${name(sensor.place)}</td><td class="number">${measureWords(sensor.value, sensor.decimals, sensor.unit)}</td><td>${age(sensor.time, now)}</td></tr>
-`;
-}
-
-function linkTo({ id }: SensorState): string {
-  return `/sensors/${urlPart(id)}`;
-}
-
 function sensorPage(
   assets: Assets,
   view: BoardView,
   sensor: SensorState,
   series: Series | undefined,
   now: number,
+  asked: Range | undefined,
 ): string {
+  const shown = asked ?? rangeFor(series?.points ?? [], now);
+  const from = now - shown.span;
+  const note = series && series.points.length > 0 ? seriesWords(series, from, shown.span) : [];
   const { id, name: title, place, quantity, unit, decimals, value, time } = sensor;
   const zone = view.zones.find((each) => each.id === sensor.zone);
   const about = new Set([place, zone?.name ?? '', quantity === title ? '' : quantity]);
@@ -199,7 +166,7 @@ function sensorPage(
     modules: [...MODULES, 'theme.js', 'detail.js', 'chart.js', 'uPlot.esm.js'],
     body: html`<main id="main" tabindex="-1">
       <nav class="back" aria-label="Back"><a href="/" id="back">All sensors</a></nav>
-      ${alarmSection(view.alarms(), now)} ${relaySection(view.relay(), now)}
+      ${alarmSection(view.alarms(), now, true)} ${relaySection(view.relay(), now)}
       <article
         class="detail"
         id="detail"
@@ -221,15 +188,19 @@ function sensorPage(
             <span class="when" id="when">${age(time, now)}</span>
           </p>
         </header>
-        <section class="history" aria-labelledby="history-title">
+        <section class="history" id="history" aria-labelledby="history-title">
           <div class="heading">
             <h2 id="history-title">History</h2>
             <fieldset class="ranges scripts-show">
               <legend class="unseen">Span of time</legend>
-              ${RANGES.map((range) => html`<label><input type="radio" name="range" value="${range.id}" ${range.id === 'day' && html` checked`} /><span>${range.name}</span></label>`)}
+              ${RANGES.map((range) => html`<label><input type="radio" name="range" value="${range.id}" ${range === shown && html` checked`} /><span>${range.name}</span></label>`)}
             </fieldset>
+            <nav class="ranges scripts-replace" aria-label="Span of time">
+              ${RANGES.map((range) => html`<a href="${linkTo(sensor)}?range=${range.id}#history" ${range === shown && html` aria-current="true"`}>${range.name}</a> `)}
+            </nav>
           </div>
-          <div id="chart">${staticChart(sensor, series)}</div>
+          <div id="chart">${staticChart(sensor, series, from, now)}</div>
+          <p class="history-note" id="history-note" role="status">${sentence(note, now)}</p>
           <dl class="sums" id="sums">${sums(sensor, series)}</dl>
           <div id="values">${seriesTable(sensor, series)}</div>
         </section>
@@ -246,7 +217,7 @@ function sensorPage(
             </div>
             <div>
               <dt>Newest reading</dt>
-              <dd id="moment">${moment(time)}</dd>
+              <dd id="moment">${moment(time, now)}</dd>
             </div>
             <div>
               <dt>VSCP class, type</dt>

@@ -157,6 +157,23 @@ await t.test('a history that never answers, or too late, is not waited for', asy
   t.match(page.text, 'no series');
 });
 
+await t.test('a page of a sensor is of the span that is asked for', async (t) => {
+  const served = await Served.start(t, {}, FakeView.of(1));
+  const { id } = fakeSensor();
+  const now = Date.now();
+  served.history.add(id, now - 3 * 86_400_000, 20);
+  for (let second = 1; second <= 300; second++) served.history.add(id, now - second * 1000, 20);
+  const points = async (query: string): Promise<number> => {
+    const { text } = await served.ask(`/sensors/${id}${query}`);
+    return Number(/ (\d+)<\/p>/.exec(text)![1]);
+  };
+  t.equal(await points('?range=hour'), 150);
+  t.equal(await points('?range=week'), 151, 'readings: by the hour they are few');
+  t.equal(await points('?range=year'), 151);
+  t.equal(await points(''), 150);
+  t.equal(await points('?range=%00&other=1'), 150, 'what is not known is passed over');
+});
+
 await t.test('what is the same for all is made once, and compressed once', async (t) => {
   const served = await Served.start(t, { refresh: 60_000 }, FakeView.of(200));
   const pages = await Promise.all(Array.from({ length: 50 }, () => served.ask('/')));

@@ -1,9 +1,10 @@
 /** The board in a real browser. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import t from 'tap';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
 import { fakeSensor, FakeHistory, FakeView, NOON } from '../fake.js';
 import { INK, launch, noBrowser, open, until } from './browser.js';
 import { plantScene, type Scene } from './scene.js';
@@ -19,6 +20,23 @@ const SHAPE = `(texts) => texts.map((text) => {
   const shape = [...parsed.querySelectorAll('*')].map((each) => [each.tagName, ...each.getAttributeNames()].join(' '));
   return [shape.join(), parsed.querySelector('h1').textContent];
 })`;
+/** What of the plan is not wholly on its ground, and which text is not wholly on its card. */
+const BEYOND = `(part, whole) => {
+  const [a, b] = [part, whole].map((each) => each.getBoundingClientRect());
+  return a.left < b.left || a.right > b.right || a.top < b.top || a.bottom > b.bottom;
+}`;
+const CUT_OFF = `[...document.querySelectorAll('.zone rect, #plan text, #plan circle')]
+  .filter((each) => (${BEYOND})(each, each.closest('.ground')))
+  .map((each) => each.outerHTML)`;
+const OUTSIDE = `[...document.querySelectorAll('.zone text')]
+  .filter((each) => (${BEYOND})(each, each.parentElement.querySelector('rect')))
+  .map((each) => each.outerHTML)`;
+const COUNT_SHIFTS = `
+  window.shift = 0;
+  new PerformanceObserver((list) => {
+    for (const { value } of list.getEntries()) shift += value;
+  }).observe({ type: 'layout-shift', buffered: true });
+`;
 const HOSTILE = [
   '<img src=x onerror="window.pwned=1">',
   '"><script>window.pwned=1</script>',
@@ -273,6 +291,109 @@ async function tests(browser: Browser, server: PageServer, scene: Scene): Promis
     }
   });
 
+  await t.test('a page that comes up does not move under the reader', async (t) => {
+    const { page } = await visit(t, browser, { viewport: PHONE });
+    await page.addInitScript(COUNT_SHIFTS);
+    // It is painted before any module runs, and again before the API has answered.
+    const late = async (route: Route): Promise<void> => {
+      await setTimeout(250);
+      await route.continue();
+    };
+    await page.route('**/page.js', late);
+    await page.route('**/api/v1/sensors', late);
+    await page.route('**/series?*', late);
+    for (const url of [server.origin, boiler]) {
+      await open(page, url);
+      await page.waitForTimeout(500);
+      const shift = Number(await page.evaluate('shift'));
+      t.ok(shift < 0.05, `${url}: ${shift}`);
+    }
+  });
+
+  await t.test('the first alarm, and one that repeats, move nothing', async (t) => {
+    const calm = FakeView.of(4);
+    const other = await PageServer.start(calm, new FakeHistory());
+    t.teardown(() => other.close());
+    for (const viewport of [PHONE, DESKTOP]) {
+      calm.setAlarms([]);
+      const { page } = await visit(t, browser, { viewport });
+      await open(page, other.origin);
+      await until(page, `document.querySelector('#connection').hidden`);
+      const top = async (): Promise<number> => (await page.locator('#relay').boundingBox())!.y;
+      const before = await top();
+      for (let count = 1; count < 4; count++) {
+        calm.raise({ name: 'Door alarm', since: Date.now(), time: Date.now() });
+        other.sendAlarms();
+        const words = count > 1 ? `${count} times, last` : 'now';
+        await page.locator('.alarm', { hasText: words }).waitFor();
+        t.equal(await page.locator('.alarm').count(), 1);
+        t.equal(await top(), before, `${viewport.width} px, alarm ${count}`);
+      }
+    }
+  });
+
+  await t.test('only a value that stood for a while lights up', async (t) => {
+    const { page } = await visit(t, browser);
+    await page.clock.install();
+    await open(page, server.origin);
+    await until(page, `document.querySelector('#connection').hidden`);
+    const wind = sensors.at(-1)!.id;
+    const tile = page.locator('.tile', { hasText: 'Wind speed' });
+    const lit = `document.getAnimations().filter(({ effect }) => effect.target.matches('.value')).length`;
+    const change = async (value: number): Promise<void> => {
+      view.read(wind, value, Date.now());
+      server.sendSensors(wind);
+      await tile.getByText(String(value), { exact: true }).waitFor();
+    };
+    await page.clock.fastForward(6000);
+    await change(41.5);
+    t.equal(await page.evaluate(lit), 1);
+    await page.evaluate(`document.getAnimations().forEach((each) => each.cancel())`);
+    await change(42.5);
+    t.equal(await page.evaluate(lit), 0, 'it changed just before');
+  });
+
+  await t.test('a long name has two lines, and values beside it stay in line', async (t) => {
+    const long = new FakeView();
+    long.show(fakeSensor(0, { name: 'Temperature' }), 1);
+    long.show(fakeSensor(1, { name: 'Temperature, sensor 12, far away' }), 1);
+    const other = await PageServer.start(long, new FakeHistory());
+    t.teardown(() => other.close());
+    const { page } = await visit(t, browser, { viewport: PHONE });
+    await open(page, other.origin);
+    const links = page.locator('.tile h4 a');
+    const [one, two] = await Promise.all([0, 1].map((each) => links.nth(each).boundingBox()));
+    t.ok(two!.height > 1.8 * one!.height);
+    const values = page.locator('.tile .value');
+    const [left, right] = await Promise.all([0, 1].map((each) => values.nth(each).boundingBox()));
+    t.equal(left!.y, right!.y);
+  });
+
+  await t.test('the plan cuts nothing off, wherever it is and however narrow', async (t) => {
+    const corners = [0, 18, 50, 82, 99, 100].flatMap((x) => [0, 50, 99].map((y) => ({ x, y })));
+    const planned = new FakeView();
+    planned.zones = corners.map((position, index) => ({
+      id: `z${index}`,
+      name: `A zone of a long name ${index}`,
+      position,
+    }));
+    corners.forEach((position, index) => {
+      const more = { zone: `z${index}`, name: `A sensor of a long name ${index}` };
+      planned.show(fakeSensor(3 * index, more), 1234.5);
+      planned.show(fakeSensor(3 * index + 1, { ...more, unit: 'km/h' }), -12_345.6);
+      planned.show(fakeSensor(3 * index + 2, { ...more, position }), 1234.5);
+    });
+    const other = await PageServer.start(planned, new FakeHistory());
+    t.teardown(() => other.close());
+    const { page } = await visit(t, browser);
+    await open(page, other.origin);
+    for (const size of [NARROW, PHONE, DESKTOP]) {
+      await page.setViewportSize(size);
+      t.same(await page.evaluate(CUT_OFF), [], `at ${size.width} px`);
+      t.same(await page.evaluate(OUTSIDE), [], `texts and their cards at ${size.width} px`);
+    }
+  });
+
   await t.test('without JavaScript there are tables, alarms and a drawn history', async (t) => {
     const { page, complaints } = await visit(t, browser, { javaScriptEnabled: false });
     await page.goto(server.origin);
@@ -286,6 +407,9 @@ async function tests(browser: Browser, server: PageServer, scene: Scene): Promis
     t.equal(await page.locator('h1').textContent(), 'Wind speed');
     t.ok(await page.locator('.static-chart svg').isVisible());
     t.equal(await page.getByRole('radio').count(), 0, 'nothing that does nothing');
+    const week = page.getByRole('link', { name: '7 days' });
+    await week.click();
+    t.equal(await week.getAttribute('aria-current'), 'true');
     await page.getByText('Values as a table').click();
     t.ok(await page.locator('.values tbody tr').first().isVisible());
     t.same(complaints, []);
@@ -321,6 +445,7 @@ async function tests(browser: Browser, server: PageServer, scene: Scene): Promis
       const said = await page.locator('#connection p').innerText();
       t.match(said, /^Not connected to the board since \d\d:\d\d:\d\d; (next try in \d+|trying)/);
       t.equal(await page.locator('#said').textContent(), 'The connection to the board is lost.');
+      t.equal(await page.locator('#relay .lamp').textContent(), 'Unknown', 'no longer live');
       // At least one try in vain.
       const tries = server.paths.length;
       while (server.paths.length < tries + 1) await page.waitForTimeout(100);
@@ -329,6 +454,7 @@ async function tests(browser: Browser, server: PageServer, scene: Scene): Promis
       await page.locator('#connection').waitFor({ state: 'hidden' });
       await page.locator('.tile .value', { hasText: '−77.7' }).waitFor();
       t.equal(await page.locator('#said').textContent(), 'Connected again.');
+      t.equal(await page.locator('#relay .lamp').textContent(), 'Live');
       view.read(sensors[0]!.id, 88.8, Date.now());
       server.sendSensors(sensors[0]!.id);
       await page.locator('.tile .value', { hasText: '88.8' }).waitFor();

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { html } from '../../../src/board/pages/html.js';
 import { loadPages } from '../../../src/board/pages/pages.js';
+import { RANGES } from '../../../src/page/words.js';
 import type { Series } from '../../../src/sensor/view.js';
 import { fakeSensor, FakeView, NOON } from '../fake.js';
 import { plantScene } from './scene.js';
@@ -71,7 +72,7 @@ await t.test('a page per sensor has its chart and values, also of strange series
     pages.sensor(view, sensor, points && { sensor: sensor.id, resolution, points }, NOON);
   t.match(page(), 'No history is kept of this sensor yet.');
   t.match(page([]), 'No history is kept of this sensor yet.');
-  t.match(page([[NOON, 1, 1, 1]]), '1 Mar 2026, 12:00:00 UTC');
+  t.match(page([[NOON, 1, 1, 1]]), '1 Mar 2026, 12:00:00<span class="scripts-replace"> UTC<');
   const strange = page([
     [-9e15, -1e308, -1e308, -1e308],
     [0, 0, 0, 0],
@@ -117,11 +118,74 @@ await t.test('sensors are in the groups of their zones, others at the end', (t) 
   ];
   ['a', '', 'b', 'gone'].forEach((zone, index) => view.show(fakeSensor(index, { zone })));
   const page = pages.index(view, NOON);
-  const order = [...page.matchAll(/<bdi>(Bee|Ay|Elsewhere|Empty one|Temperature, sensor \d)</g)];
+  const order = [
+    ...page
+      .slice(page.indexOf('<table'))
+      .matchAll(/<bdi>(Bee|Ay|Elsewhere|Empty one|Temperature, sensor \d)</g),
+  ];
   t.same(
     order.map(([, name]) => name!.replace('Temperature, sensor ', '')),
     ['Bee', '2', 'Ay', '0', 'Elsewhere', '1', '3'],
   );
   t.notMatch(page, 'id="plan"');
+  const tiles = page.slice(0, page.indexOf('<table'));
+  t.same(
+    [...tiles.matchAll(/<bdi>(Bee|Ay|Elsewhere|Empty one)<.*>(\d)<.span><.h3>/g)].map(
+      ([, ...all]) => all,
+    ),
+    [
+      ['Bee', '1'],
+      ['Ay', '1'],
+      ['Elsewhere', '2'],
+    ],
+    'tiles before scripts make theirs',
+  );
+  t.end();
+});
+
+await t.test('tiles are only of the first screens, the table is of all', (t) => {
+  const page = pages.index(FakeView.of(500), NOON);
+  t.equal(page.match(/<li class="tile/g)!.length, 48);
+  t.equal(page.match(/<th scope="row">/g)!.length, 500);
+  t.end();
+});
+
+await t.test('alarms that repeat are one line; a page of a sensor has one line in all', (t) => {
+  const view = FakeView.of(1);
+  for (let count = 1; count <= 5; count++) view.raise({ name: 'Door alarm', place: 'The hall' });
+  const rows = (page: string): number => page.match(/<li class="alarm"/g)!.length;
+  t.equal(rows(pages.index(view, NOON)), 1);
+  t.match(pages.index(view, NOON), /The hall.* · 5 times, last .*now/s);
+  view.raise({ name: 'Fire' });
+  for (let index = 0; index < 3; index++)
+    view.raise({ level: 'warning', name: `Warning ${index}` });
+  t.match(pages.index(view, NOON), /<summary>2 more, 2 alarms<\/summary>/);
+  const page = pages.sensor(view, view.sensors()[0]!, undefined, NOON);
+  t.equal(rows(page), 1);
+  t.match(page, '<a class="more" href="/">4 more, 2 alarms</a>');
+  t.end();
+});
+
+await t.test('a chart shows the span that is asked for, and there are links to others', (t) => {
+  const view = FakeView.of(1);
+  const sensor = view.sensors()[0]!;
+  const MINUTE = 60_000;
+  const points = [30, 20, 10].map((ago) => [NOON - ago * MINUTE, 20, 20, 20] as const);
+  const series: Series = { sensor: sensor.id, resolution: 'raw', points };
+  const week = RANGES.find(({ id }) => id === 'week');
+  const young = pages.sensor(view, sensor, series, NOON);
+  t.match(
+    young,
+    /range=hour#history"\s+aria-current="true">1 hour/,
+    'what there is fills the chart',
+  );
+  t.match(young, /M500 125L666.7 125L833.3 125h0/);
+  t.match(young, /1 Mar, 11:00<.*1 Mar, 11:30<.*1 Mar, 12:00</s);
+  t.match(young, /History begins at .*11:30:00/s);
+  t.match(young, /20\.5.°C.*19\.5.°C/s, 'noise in the last digit does not fill it');
+  const asked = pages.sensor(view, sensor, series, NOON, week);
+  t.match(asked, /range=week#history"\s+aria-current="true">7 days/);
+  t.match(asked, /value="week"\s+checked/);
+  t.match(asked, /22 Feb 2026<.*1 Mar 2026</s);
   t.end();
 });

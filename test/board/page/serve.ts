@@ -2,6 +2,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { loadPages, type Pages } from '../../../src/board/pages/pages.js';
+import { RANGES } from '../../../src/page/words.js';
 import type { Resolution } from '../../../src/sensor/view.js';
 import type { FakeHistory, FakeView } from '../fake.js';
 
@@ -120,11 +121,14 @@ export class PageServer {
       replyJson(response, await this.history.series(sensor.id, from!, to!, points, resolution));
     } else if (sensor && pathname.startsWith('/api/')) replyJson(response, sensor);
     else if (sensor && more === undefined) {
-      const series = await this.history.series(sensor.id, now - DAY, now, 500);
+      const range = RANGES.find((each) => each.id === searchParams.get('range'));
+      const span = range?.span ?? DAY;
+      const resolution = span <= DAY ? 'raw' : undefined;
+      const series = await this.history.series(sensor.id, now - span, now, 500, resolution);
       reply(
         response,
         'text/html; charset=utf-8',
-        this.pages.sensor(this.view, sensor, series, now),
+        this.pages.sensor(this.view, sensor, series, now, range),
       );
     } else {
       response.statusCode = 404;

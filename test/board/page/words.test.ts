@@ -7,9 +7,14 @@ import {
   areReadings,
   extent,
   gapOf,
+  groupAlarms,
+  isCoarse,
   measureWords,
+  moreWords,
   plainWords,
+  rangeFor,
   relayWords,
+  seriesWords,
   spark,
   spanWords,
   valueWords,
@@ -106,7 +111,7 @@ await t.test('what the relay does is a sentence, with what was lost', (t) => {
 
 await t.test('an alarm says where it is and how often it came', (t) => {
   t.equal(said(alarmWords(ALARM)), 'Hall · @ · @');
-  t.equal(said(alarmWords({ ...ALARM, place: '', count: 3 })), 'since @ · 3 times, last @');
+  t.equal(said(alarmWords({ ...ALARM, place: '', count: 3 })), '3 times, last @');
   const warning: Alarm = { ...ALARM, level: 'warning' };
   t.same(
     [...zoneLevels([warning, ALARM, warning, { ...warning, zone: 'x' }, { ...ALARM, zone: '' }])],
@@ -118,25 +123,47 @@ await t.test('an alarm says where it is and how often it came', (t) => {
   t.end();
 });
 
+await t.test('alarms of one name and place are one, and the rest says how bad it is', (t) => {
+  const again = { ...ALARM, id: 2, since: NOON - 9000, time: NOON + 9000, count: 4 };
+  const warning: Alarm = { ...ALARM, level: 'warning' };
+  const elsewhere = { ...ALARM, place: 'Stage' };
+  t.same(groupAlarms([ALARM, elsewhere, again, warning]), [
+    { ...ALARM, since: NOON - 9000, time: NOON + 9000, count: 5 },
+    elsewhere,
+    warning,
+  ]);
+  t.same(groupAlarms([]), []);
+  t.equal(moreWords([warning, ALARM]), '2 more, 1 alarm');
+  t.equal(moreWords([warning, ALARM, ALARM]), '3 more, 2 alarms');
+  t.equal(moreWords([warning]), '1 more');
+  t.end();
+});
+
 await t.test('a sparkline stays in its box, whatever the values', (t) => {
-  t.equal(spark([]), undefined);
-  t.equal(spark([1]), undefined);
-  t.equal(spark([1, NaN, null]), undefined);
-  t.equal(spark([5, 5])?.line, 'M0 16L100 16');
-  t.equal(spark([0, 1])?.line, 'M0 28L100 4');
+  t.equal(spark([], 1), undefined);
+  t.equal(spark([1], 1), undefined);
+  t.equal(spark([1, NaN, null], 1), undefined);
+  t.equal(spark([5, 5], 1)?.line, 'M0 16L100 16');
+  t.equal(spark([0, 1], 1)?.line, 'M0 28L100 4');
+  t.equal(spark([22.8, 22.9], 1)?.line, 'M0 17.2L100 14.8', 'a step of the last digit is small');
+  t.equal(spark([22.8, 22.9], NaN)?.line, 'M0 16.1L100 15.9');
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.double(), fc.constant(null))), (values) => {
-      const { line = 'M0 16', end = 'M0 16h0' } = spark(values) ?? {};
-      return [line, end.slice(0, -2)].every((d) =>
-        d
-          .slice(1)
-          .split('L')
-          .every((point) => {
-            const [x, y] = point.split(' ').map(Number);
-            return x! >= 0 && x! <= 100 && y! >= 4 && y! <= 28;
-          }),
-      );
-    }),
+    fc.property(
+      fc.array(fc.oneof(fc.double(), fc.constant(null))),
+      fc.double(),
+      (values, digits) => {
+        const { line = 'M0 16', end = 'M0 16h0' } = spark(values, digits) ?? {};
+        return [line, end.slice(0, -2)].every((d) =>
+          d
+            .slice(1)
+            .split('L')
+            .every((point) => {
+              const [x, y] = point.split(' ').map(Number);
+              return x! >= 0 && x! <= 100 && y! >= 4 && y! <= 28;
+            }),
+        );
+      },
+    ),
   );
   t.end();
 });
@@ -159,6 +186,18 @@ await t.test('of a series: extent, gaps, and whether it was thinned', (t) => {
   t.equal(gapOf(series('day')), 129_600_000);
   t.equal(gapOf(series('raw')), 120_000);
   t.equal(gapOf(series('raw', 0, 60_000, 120_000, 9e6)), 480_000, 'a multiple of the usual pause');
+  t.match(rangeFor(series('raw', NOON - 60_000).points, NOON), { id: 'hour' });
+  t.match(rangeFor(series('raw', NOON - 4_000_000).points, NOON), { id: 'six' });
+  t.match(rangeFor(series('raw', 0).points, NOON), { id: 'day' });
+  t.match(rangeFor([], NOON), { id: 'day' });
+  t.ok(isCoarse(series('hour', 1)));
+  t.notOk(isCoarse(series('hour', ...Array(12).keys())));
+  t.notOk(isCoarse(series('raw', 1)));
+  const words = (from: number, ...times: readonly number[]): string =>
+    said(seriesWords(series('hour', ...times), from, 1000));
+  t.equal(words(0), 'There is no reading of this time.');
+  t.equal(words(0, 50), 'Values are by hour. ');
+  t.equal(words(0, 500), 'Values are by hour. History begins at @.');
   t.equal(areReadings(series('raw', 1)), false);
   t.equal(areReadings({ ...series('raw'), points: [[1, 2, 2, 2]] }), true);
   t.equal(areReadings({ ...series('hour'), points: [[1, 2, 2, 2]] }), false);
