@@ -125,6 +125,7 @@ const TABLE: Readonly<Record<string, Grants>> = {
       'event',
       'link/answers',
       'metrics',
+      'note/note',
       'page/words',
       'policy/units',
       'sensor',

@@ -1,6 +1,6 @@
 /** What the board knows: sensors as they are now, alarms, and what the relay says of itself. */
 import { createHash } from 'node:crypto';
-import { BEACON_CLASS, BEACON_TYPE, decodeBeacon } from '../beacon/beacon.js';
+import { BEACON_CLASS, BEACON_TYPE, type BeaconPart, decodeBeacon } from '../beacon/beacon.js';
 import { CLASS, DATA, readU16, SIZE, TYPE } from '../event/layout.js';
 import { secondsOf } from '../event/time.js';
 import { formatEvent } from '../event/event.js';
@@ -29,6 +29,8 @@ export interface CoreOptions {
   readonly alarmAge: number;
   /** A relay of which nothing has come for so long is silent, ms. */
   readonly silence: number;
+  /** Whether a part of a beacon is its relay's own; without it, all are believed. */
+  readonly verify?: (relay: string, part: BeaconPart) => boolean;
 }
 
 /** An event that came, as it is to be kept. */
@@ -42,6 +44,7 @@ export class Core implements BoardView {
   readonly started: number;
   readonly #sensors: Sensors;
   #edition: string;
+  readonly #verify: CoreOptions['verify'];
   readonly #origin = new Origin();
   readonly #alarms: Alarms;
   readonly #relays: Relays;
@@ -57,11 +60,13 @@ export class Core implements BoardView {
     duplicates: 0,
     malformed: 0,
     unshown: 0,
+    unverified: 0,
   };
 
   /** @param now ms since 1970 */
   constructor(options: CoreOptions, now: number) {
-    const { names, alarmAge, silence } = options;
+    const { names, alarmAge, silence, verify } = options;
+    this.#verify = verify;
     this.#sensors = new Sensors(names, options.sensors);
     this.#edition = editionOf(names);
     this.started = now;
@@ -169,6 +174,11 @@ export class Core implements BoardView {
     if (this.#relays.heard(relay, now)) this.#revision++;
     if (readU16(body, CLASS) === BEACON_CLASS && readU16(body, TYPE) === BEACON_TYPE) {
       const beacon = decodeBeacon(body.subarray(DATA, DATA + readU16(body, SIZE)));
+      if (beacon && this.#verify?.(relay, beacon) === false) {
+        counters.unverified++;
+        counters.other++;
+        return undefined;
+      }
       if (beacon) {
         counters.beacons++;
         if (this.#relays.note(relay, beacon, now)) this.#revision++;

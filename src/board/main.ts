@@ -17,6 +17,8 @@ import {
   readPassword,
   readPublicTls,
 } from '../config/board.js';
+import type { BeaconPart } from '../beacon/beacon.js';
+import { hasSigned } from '../note/note.js';
 import { DocumentError } from '../document/document.js';
 import { type Names, NO_NAMES, parseNames } from '../sensor/names.js';
 import { openLog } from '../wire/log.js';
@@ -57,7 +59,14 @@ async function serve(config: BoardConfig): Promise<void> {
   const clockFile = new StateFile(join(config.state, 'clock'));
   const clock = new Clock(Date.now(), performance.now(), clockFile.read());
   let clockSaved = performance.now();
-  const core = new Core({ ...config, names: takeNames() }, Date.now());
+  const auditKeys = new Map(config.link.users.map(({ name, auditKeys }) => [name, auditKeys]));
+  const verify = (relay: string, { relay: name, keyId, message, own }: BeaconPart): boolean => {
+    const keys = auditKeys.get(relay);
+    if (!keys) return true;
+    const key = keys.find((each) => each.name === name && each.id === keyId);
+    return key !== undefined && hasSigned(key, message, own);
+  };
+  const core = new Core({ ...config, names: takeNames(), verify }, Date.now());
   const { raw, hours: hour, days: day, events, size } = config.history;
   const history = await History.open(
     { directory: join(config.state, 'history'), keep: { raw, hour, day }, events, size },

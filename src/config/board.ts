@@ -4,9 +4,11 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Field, parseDocument } from '../document/document.js';
 import { parseDuration, parseSize } from '../document/quantity.js';
+import type { Verifier } from '../note/note.js';
 import type { FileReference } from './config.js';
 import { parseHost, parseUser } from './host.js';
 import { isPassword, openSecret, readSecret, secretPath } from './secret.js';
+import { readPublicKeys } from './public-keys.js';
 import { readText } from './text.js';
 
 const HOUR = 3_600_000;
@@ -21,6 +23,8 @@ export interface BoardUserConfig {
   readonly password: FileReference;
   /** Names of which its certificate must have one; undefined: it needs none. */
   readonly certificate: readonly string[] | undefined;
+  /** By one of them its relay's beacons must be signed; undefined: they are believed. */
+  readonly auditKeys: readonly Verifier[] | undefined;
 }
 
 export interface Listener {
@@ -129,7 +133,7 @@ export function parseBoard(
         key: secret(tls.need(files.key, 'key')),
         ca: path(tls.need(files.ca, 'ca')),
       },
-      users: parseUsers(link.need(own.users, 'users'), secret),
+      users: parseUsers(link.need(own.users, 'users'), directory, secret),
     },
     public: {
       ...outside,
@@ -166,13 +170,17 @@ function collide(one: Listener, other: Listener): boolean {
   return one.port === other.port && one.port !== 0 && (everywhere || one.host === other.host);
 }
 
-function parseUsers(field: Field, secret: (field: Field) => FileReference): BoardUserConfig[] {
+function parseUsers(
+  field: Field,
+  directory: string,
+  secret: (field: Field) => FileReference,
+): BoardUserConfig[] {
   const entries = field.entries();
   if (entries.length === 0) throw field.error(`${field.path} must not be empty`);
   if (entries.length > MAX_USERS) throw field.error(`${field.path} has more than ${MAX_USERS}`);
   return entries.map(([name, value]) => {
     value.checkOwnName(name);
-    const keys = value.record(['may', 'password_file', 'certificate']);
+    const keys = value.record(['may', 'password_file', 'certificate', 'audit_key']);
     const may = value.need(keys.may, 'may').choice(['send', 'read']);
     const certificate = keys.certificate?.oneOrMore().map((each) => parseUser(each));
     if (may === 'send' && !certificate) {
@@ -181,7 +189,8 @@ function parseUsers(field: Field, secret: (field: Field) => FileReference): Boar
       );
     }
     const password = secret(value.need(keys.password_file, 'password_file'));
-    return { name, may, password, certificate };
+    const auditKeys = keys.audit_key && readPublicKeys(keys.audit_key.oneOrMore(), directory);
+    return { name, may, password, certificate, auditKeys };
   });
 }
 

@@ -2,16 +2,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DocumentError, type Field } from '../document/document.js';
-import { readVerifiers } from '../note/key-file.js';
-import { formatVerifier, parseVerifier, rawKey, type Verifier } from '../note/note.js';
-import { readSigners, type SignerRules, titleOf } from '../signing/signers.js';
+import { formatVerifier, parseVerifier } from '../note/note.js';
+import { readSigners, type SignerRules } from '../signing/signers.js';
 import { type Checked, checkManifest, type ManifestCheck } from '../signing/verify.js';
 import type { Config, FileReference } from './config.js';
+import { attempt, isKey, readPublicKeys } from './public-keys.js';
 import { readText } from './text.js';
 
 const MAX_KEYS = 64;
-/** Of a key's name, bytes: a leaf of the audit log has room for all of them. */
-const MAX_NAME = 128;
 
 export interface SignersConfig extends SignerRules {
   readonly field: Field;
@@ -28,7 +26,7 @@ export interface SignersConfig extends SignerRules {
 export function parseSigners(field: Field, directory: string): SignersConfig {
   const parts = field.record(['keys', 'threshold', 'revoked', 'manifest']);
   const keys = field.need(parts.keys, 'keys');
-  const known = readKeys(keys, directory);
+  const known = readPublicKeys(keys.list(), directory);
   if (known.length > MAX_KEYS) throw keys.error(`${keys.path} are more than ${MAX_KEYS}`);
   const threshold = field.need(parts.threshold, 'threshold');
   const number = threshold.integer(1, MAX_KEYS);
@@ -54,49 +52,11 @@ export function parseSigners(field: Field, directory: string): SignersConfig {
   };
 }
 
-/** Each item is a public key, or a file of them; each key is there once. */
-function readKeys(field: Field, directory: string): Verifier[] {
-  const seen = new Map<string, Verifier>();
-  for (const item of field.list()) {
-    const text = item.text(4096);
-    const found = attempt(item, () =>
-      isKey(text) ? [parseVerifier(text)] : readVerifiers(resolve(directory, text)),
-    );
-    for (const key of found) {
-      if (Buffer.byteLength(key.name) > MAX_NAME) {
-        throw item.error(`the name of the key ${key.id} is longer than ${MAX_NAME} bytes`);
-      }
-      const raw = rawKey(key.key).toString('hex');
-      const twin = seen.get(raw);
-      if (twin) {
-        const words = `the key ${titleOf(key)} is there twice`;
-        throw item.error(twin.name === key.name ? words : `${words}: it is ${titleOf(twin)} too`);
-      }
-      seen.set(raw, key);
-    }
-  }
-  return [...seen.values()];
-}
-
-/** Paths may hold a plus sign; an id between two of them is that of a key. */
-function isKey(text: string): boolean {
-  return /\+[0-9a-f]{8}\+/.test(text);
-}
-
 function readRevoked(item: Field): string {
   const text = item.text(4096);
   if (/^[0-9a-f]{8}$/.test(text)) return text;
   if (isKey(text)) return attempt(item, () => formatVerifier(parseVerifier(text)));
   throw item.error(`${item.path} is a key's id, 8 hexadecimal digits in quotes, or the key`);
-}
-
-function attempt<T>(field: Field, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof DocumentError) throw error;
-    throw field.error((error as Error).message);
-  }
 }
 
 /** Where the manifest of a configuration's policies is, or goes. */

@@ -112,6 +112,8 @@ export interface BoardCounters {
   readonly malformed: number;
   /** Readings of sensors beyond the most that are shown; they count as `other`. */
   readonly unshown: number;
+  /** Beacons that no key of their relay has signed; they count as `other`. */
+  readonly unverified: number;
 }
 
 /** What may be shown to anybody: the core of the board, as pages and API see it. */

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { BEACON_CLASS, BEACON_TYPE, encodeBeacon } from '../../src/beacon/beacon.js';
+import {
+  BEACON_CLASS,
+  BEACON_TYPE,
+  type BeaconPart,
+  encodeBeacon,
+} from '../../src/beacon/beacon.js';
 import { Core, type CoreOptions } from '../../src/board/core.js';
 import { parseBody } from '../../src/event/event.js';
 import { NO_NAMES, parseNames } from '../../src/sensor/names.js';
@@ -311,6 +316,21 @@ await t.test('a relay is live, silent, away; its beacons say what is missing', (
   core.link('relay', false, NOW + 90_000);
   core.tick(NOW + 900_000, 0);
   t.match(core.relay(), { state: 'away', since: NOW + 90_000, missing: 2 });
+  t.end();
+});
+
+await t.test('a beacon that its relay has not signed is not believed', (t) => {
+  const asked: string[] = [];
+  const verify = (relay: string, { routine }: BeaconPart): boolean => {
+    asked.push(relay);
+    return routine < 20;
+  };
+  const core = coreOf({ verify });
+  take(core, beacon(10));
+  t.equal(take(core, beacon(20)), undefined);
+  t.match(core.relay(), { beacon: NOW, expected: 0, missing: 0 });
+  t.match(core.counters(), { events: 2, beacons: 1, other: 1, unverified: 1 });
+  t.same(asked, ['relay', 'relay']);
   t.end();
 });
 

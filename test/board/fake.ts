@@ -67,6 +67,7 @@ export class FakeView implements BoardView {
     duplicates: 0,
     malformed: 0,
     unshown: 0,
+    unverified: 0,
   };
 
   /** With `count` thermometers, each of which has a reading. */

@@ -1,6 +1,8 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { formatVerifier } from '../../src/note/note.js';
+import { makeSigner } from '../audit/build.js';
 import {
   parseBoard,
   readLinkTls,
@@ -69,6 +71,8 @@ await t.test('what is wrong is said with its place and the way out', (t) => {
       /may send, and needs 'certificate'/,
     ],
     [SMALL.replace('relay: {', '"re lay": {'), /is no name/],
+    [SMALL.replace('send,', 'send, audit_key: no.pub,'), /^board\.yaml:6:36: .*no\.pub/],
+    [SMALL.replace('send,', 'send, audit_key: a+01234567+x,'), /^board\.yaml:6:36: .*a is no Ed/],
     [SMALL.replace('public: {}', 'public: { port: 70000 }'), /0 to 65535/],
     [SMALL.replace('public: {}', 'public: { tls: { cert: x } }'), /public\.tls needs 'key'/],
     [SMALL.replace('public: {}', 'public: { port: 9598 }'), /^board\.yaml:8:17: .*both listen on/],
@@ -86,6 +90,9 @@ await t.test('what is wrong is said with its place and the way out', (t) => {
   }
   const free = SMALL.replace('link:', 'link:\n  port: 0').replace('{}', '{ port: 0 }');
   t.ok(parseBoard(free, 'board.yaml'));
+  const signer = makeSigner('relay.example');
+  const signed = SMALL.replace('send,', `send, audit_key: ${formatVerifier(signer)},`);
+  t.match(parseBoard(signed, 'board.yaml').link.users[0]?.auditKeys, [{ id: signer.id }]);
   t.end();
 });
 

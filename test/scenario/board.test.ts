@@ -59,7 +59,11 @@ await t.test('what a plant says is on the page, and outlives the board', async (
   // Killed while more come: the relay holds them, and goes on where it was answered last.
   lower.send(readings(20));
   await board.kill();
-  const again = await startBoard(t, { directory: board.directory, linkPort: board.linkPort });
+  const again = await startBoard(t, {
+    directory: board.directory,
+    linkPort: board.linkPort,
+    auditKey: join(relay.directory, 'state', 'audit', 'key.pub'),
+  });
   const known = await again.json<Sensors>('/api/v1/sensors');
   t.equal(known.sensors[0]?.id, SENSOR, 'it shows what it knew');
   t.match(await again.json('/api/v1/alarms'), {
@@ -70,8 +74,13 @@ await t.test('what a plant says is on the page, and outlives the board', async (
     const { sensors: now } = await again.json<Sensors>('/api/v1/sensors');
     return now[0]?.value === 99.9;
   }, 'it goes on');
-  const { relay: link } = await again.json<Status>('/api/v1/status');
+  await again.until(async () => {
+    const { counters } = await again.json<Status>('/api/v1/status');
+    return counters['beacons']! > 1;
+  }, "beacons come, signed by the relay's key");
+  const { relay: link, counters } = await again.json<Status>('/api/v1/status');
   t.equal(link.state, 'live');
+  t.equal(counters['unverified'], 0);
   const keptAgain = async (): Promise<Page> =>
     again.json<Page>('/api/v1/events?since=0&limit=1000');
   await again.until(async () => (await keptAgain()).events.length >= 302, 'it is kept');

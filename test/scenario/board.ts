@@ -18,6 +18,8 @@ export interface BoardOptions {
   readonly names?: string;
   /** More of the configuration, as YAML. */
   readonly more?: string;
+  /** Public key of the relay's audit log, a file or a line. */
+  readonly auditKey?: string;
   /** Of an earlier board, to go on with its history. */
   readonly directory?: string;
   /** Of an earlier board, whose relay comes back to it; 0: any free one. */
@@ -100,6 +102,7 @@ export async function startBoard(t: Test, options: BoardOptions = {}): Promise<R
   write('board.key', own.key);
   write('password', 'secret');
   if (options.names !== undefined) write('board.yaml', options.names);
+  const auditKey = options.auditKey === undefined ? '' : `, audit_key: ${options.auditKey}`;
   write(
     'board-server.yaml',
     `schema: tidegate-board/v1
@@ -109,7 +112,7 @@ link:
   port: ${options.linkPort ?? 0}
   tls: { cert: board.pem, key: board.key, ca: ca.pem }
   users:
-    relay: { may: send, password_file: password, certificate: relay }
+    relay: { may: send, password_file: password, certificate: relay${auditKey} }
     watch: { may: read, password_file: password }
 public: { port: 0 }
 ${options.more ?? ''}

@@ -43,6 +43,11 @@ export function renderMetrics(
       'Readings of sensors beyond the most that are shown',
       one(counters.unshown),
     ),
+    counter(
+      'board_unverified',
+      'Beacons that no key of their relay has signed',
+      one(counters.unverified),
+    ),
     gauge(
       'board_relay_state',
       'What the relay does',

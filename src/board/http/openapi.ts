@@ -101,6 +101,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     duplicates: count,
     malformed: count,
     unshown: count,
+    unverified: count,
   }),
   Status: shape({
     title: text,

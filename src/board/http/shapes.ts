@@ -68,15 +68,19 @@ export function shapeRelay(relay: RelayView) {
 }
 
 export function shapeStatus(view: BoardView, history: HistoryCounters, now: number) {
-  const { events, readings, alarms, beacons, other, duplicates, malformed, unshown } =
-    view.counters();
+  const counters = view.counters();
+  const { events, readings, alarms, beacons, other, duplicates } = counters;
+  const { malformed, unshown, unverified } = counters;
   const { added, kept, dropped, waiting } = history;
   return {
     title: view.title,
     started: isoOf(view.started),
     time: isoOf(now),
     relay: shapeRelay(view.relay()),
-    counters: { events, readings, alarms, beacons, other, duplicates, malformed, unshown },
+    counters: {
+      ...{ events, readings, alarms, beacons, other, duplicates },
+      ...{ malformed, unshown, unverified },
+    },
     history: { added, kept, dropped, waiting },
   };
 }
