@@ -62,10 +62,13 @@ await t.test('the log knows which revision was in force', async (t) => {
   t.equal(upper.accepted.length, 10, 'nothing has gone out');
 
   // Killed, the gate is no wiser.
+  const signedRefusals = (): number => leavesOf(state, 'refused').length;
+  await relay.until(() => signedRefusals() === 1, 'it is in the log');
   const { started } = relay.gate()!;
   await relay.killProcess('gate');
   await relay.until(() => relay.gate()!.started !== started, 'another gate');
   t.match(relay.gate()!.reason, words, 'after a kill as well');
+  await relay.until(() => signedRefusals() === 2, 'and in the log');
 
   const next = policy(3);
   writeFileSync(join(directory, 'policy.yaml'), next[0]!.text);
@@ -90,7 +93,7 @@ await t.test('the log knows which revision was in force', async (t) => {
     [[2], [3]],
   );
   const refusals = leavesOf(state, 'refused');
-  t.equal(refusals.length, 2, 'each gate says what it refuses');
+  t.equal(refusals.length, 2, 'each gate has said what it refuses');
   for (const { reason } of refusals) t.match(reason, words);
 
   // Without the log, what was kept beside it holds; without both, nobody knows.
