@@ -211,7 +211,7 @@ export class Ledger {
     });
     this.recorded = this.counters.map((vector) => vector.slice());
     this.recordedOutcomes = this.outcomes.map((vector) => vector.slice());
-    places.forEach(({ channel }, i) => takeBack(this.outcomes[channel]!, mended[i]!.missing));
+    this.gone.forEach((records, channel) => takeBack(this.outcomes[channel]!, records));
     this.lastTime = Math.max(
       0,
       mark?.time ?? 0,

@@ -86,7 +86,10 @@ export function renderMetrics(
       'board_history_readings',
       'Of the events that are kept, their readings',
       each('result', { ...history, added: history.readings }, [
-        ...(['added', 'duplicates', 'late', 'refused'] as const),
+        'added',
+        'duplicates',
+        'late',
+        'refused',
       ]),
     ),
     counter('board_history_restarts', 'Times it had to be begun anew', one(history.restarts)),
