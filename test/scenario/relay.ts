@@ -4,7 +4,7 @@
  * It needs dist/, which `npm test` builds first. All of it ends with the test.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -141,6 +141,8 @@ export class RunningRelay {
   readonly process: ChildProcess;
   readonly #ended: Promise<number | null>;
   readonly #take: (line: LogLine) => void;
+  /** When the statuses were written that an earlier run has left: they say nothing of this one. */
+  readonly #earlier: readonly (number | undefined)[] = [];
   #over = false;
 
   constructor(
@@ -151,6 +153,9 @@ export class RunningRelay {
     this.directory = directory;
     this.#take = take ?? ((line) => this.log.push(line));
     this.state = join(directory, 'state');
+    this.#earlier = [this.gate(), this.supervisor(), ...this.#uppers()].map(
+      (status) => status?.time,
+    );
     const own = [process.execPath, supervisor, 'tidegate', '-c', config] as const;
     const [file, rest] = unsealed === true ? withParent(own, 'TERM') : asSupervisor(own);
     const [command, ...args] = [...prefix, file, ...rest];
@@ -170,15 +175,15 @@ export class RunningRelay {
   }
 
   gate(): GateStatus | undefined {
-    return readGateStatus(this.state);
+    return this.#ofThisRun(readGateStatus(this.state));
   }
 
   upper(name: string): UpperStatus | undefined {
-    return readUpperStatus(this.state, name);
+    return this.#ofThisRun(readUpperStatus(this.state, name));
   }
 
   supervisor(): SupervisorStatus | undefined {
-    return readSupervisorStatus(this.state);
+    return this.#ofThisRun(readSupervisorStatus(this.state));
   }
 
   /** The process id of a running process of the relay; undefined while it is not running. */
@@ -270,6 +275,15 @@ export class RunningRelay {
   async kill(): Promise<void> {
     this.process.kill('SIGKILL');
     await this.#ended;
+  }
+
+  #uppers(): (UpperStatus | undefined)[] {
+    const uppers = join(this.state, 'upper');
+    return existsSync(uppers) ? readdirSync(uppers).map((name) => this.upper(name)) : [];
+  }
+
+  #ofThisRun<Status extends { readonly time: number }>(status?: Status): Status | undefined {
+    return status && this.#earlier.includes(status.time) ? undefined : status;
   }
 
   #collect(): void {
