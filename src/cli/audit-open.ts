@@ -2,12 +2,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LogDirectory } from '../audit/directory.js';
-import type { Batch, Head, Range } from '../audit/leaf.js';
+import type { Batch, Decision, Head, Range } from '../audit/leaf.js';
 import { oddRecord, type Opening, opens } from '../audit/opening.js';
+import type { Scene } from '../audit/scene.js';
 import { findVoids, leavesBehind, standing, walkLog } from '../audit/walk.js';
 import { readU32 } from '../event/layout.js';
 import { openingOf } from '../journal/commitment.js';
-import { LENGTH, readU64, type SegmentHeader, SEQUENCE } from '../journal/format.js';
+import { LENGTH, readU64, RELAY, type SegmentHeader, SEQUENCE } from '../journal/format.js';
 import { listSegments } from '../journal/places.js';
 import { JournalReader } from '../journal/reader.js';
 import { findJournals, JournalError } from './journal-place.js';
@@ -20,6 +21,8 @@ interface Stretch {
 
 /** Records of one journal, from its oldest on. */
 class Cursor {
+  /** Of the segment that was taken from last. */
+  header: SegmentHeader | undefined;
   readonly #reader: JournalReader;
   #count = 0;
   #next = 0;
@@ -64,14 +67,14 @@ class Cursor {
    */
   take({ first, count }: Pick<Range, 'first' | 'count'>): Opening | 'unsalted' | undefined {
     const records: Uint8Array[] = [];
-    let salt: string | undefined;
     for (let wanted = first; wanted < first + count; wanted++) {
       if (this.sequence !== wanted) return undefined;
       const { buffer, offsets, header } = this.#reader;
       const at = offsets[this.#next++]!;
-      if (wanted === first) salt = saltOf(header);
+      if (wanted === first) this.header = header;
       records.push(Uint8Array.from(buffer.subarray(at, at + readU32(buffer, at + LENGTH))));
     }
+    const salt = saltOf(this.header);
     if (salt === undefined) return 'unsalted';
     return { opening: openingOf(salt, first), records: Buffer.concat(records) };
   }
@@ -84,6 +87,23 @@ class Cursor {
 function saltOf(header: SegmentHeader | undefined): string | undefined {
   const salt: unknown = header?.salt;
   return typeof salt === 'string' && /^[0-9a-f]+$/.test(salt) ? salt : undefined;
+}
+
+/** The first name of a segment's header that is not the log's; undefined: all are, as far as it is used. */
+function oddName(
+  header: SegmentHeader | undefined,
+  { start, policies }: Scene,
+  decisions: readonly Decision[],
+): string | undefined {
+  const odd = (names: unknown, number: number, own: readonly string[] = []): boolean =>
+    // A leaf has no room for the names of thousands of rules.
+    number < own.length && (!Array.isArray(names) || names[number] !== own[number]);
+  for (const { rule, source } of decisions) {
+    if (rule === RELAY) continue;
+    if (odd(header?.rules, rule, policies?.rules)) return `rule ${policies!.rules[rule]!}`;
+    if (odd(header?.sources, source, start.sources)) return `source ${start.sources[source]!}`;
+  }
+  return undefined;
 }
 
 /** Opens one range; undefined if the journal does not hold it any more, or not with a salt. */
@@ -175,7 +195,8 @@ class Lane {
   }
 
   /** @param stands how many records of the range no later leaf has taken back */
-  open({ index, batch, decisions }: Head & Batch, range: Range, stands: number): void {
+  open(leaf: Head & Batch, scene: Scene, range: Range, stands: number): void {
+    const { index, batch, decisions } = leaf;
     const { first, count } = range;
     if (stands === 0) return;
     this.#unnamed(this.#cursor?.skip(first));
@@ -207,7 +228,12 @@ class Lane {
     } else if (odd !== undefined) {
       const what = `${odd} has another rule, source, class or type than the leaf says`;
       this.#say({ first, last }, what, index);
-    } else this.#opened.right++;
+    } else {
+      const used = Array.from(range.of, (i) => decisions[i]!);
+      const name = oddName(this.#cursor?.header, scene, used);
+      if (name === undefined) this.#opened.right++;
+      else this.#say({ first, last }, `their segment has another name for ${name}`, index);
+    }
   }
 
   /** The leaves that are signed have been read; what the journal shows now has a leaf by now. */
@@ -314,7 +340,7 @@ export function openAll(
       for (const range of leaf.ranges) {
         if (range.count === 0) continue;
         const name = scene.start.journals[range.journal]!;
-        laneOf(name)?.open(leaf, range, standing(voids, leaf.index, name, range));
+        laneOf(name)?.open(leaf, scene, range, standing(voids, leaf.index, name, range));
       }
     }
     // Before the leaves that nobody has signed yet: a leaf is in the log before its records show.

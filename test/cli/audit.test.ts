@@ -24,6 +24,7 @@ const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const signer = makeSigner();
 const KEY = formatVerifier(signer);
 
+const PUBLIC = 'journal/public/0000000000000001-00000001.tgj';
 const ARCHIVE = 'journal/archive/0000000000000001-00000001.tgj';
 
 /** Of a verdict in JSON. */
@@ -123,7 +124,9 @@ await t.test('verify: older checkpoints, witnesses, signers, gaps', async (t) =>
 
 await t.test('verify: contents that are not those of the log', async (t) => {
   const directory = logIn(t);
-  const file = join(directory, 'journal/public/0000000000000001-00000001.tgj');
+  const file = join(directory, PUBLIC);
+  const parsed = parseHeader(readFileSync(file))!;
+  const behind = readFileSync(file).subarray(parsed.length);
   const changed = readFileSync(file, 'latin1').replace(SALT, SALT.replace('0011', '1100'));
   writeFileSync(file, Buffer.from(changed, 'latin1'));
   const where = ['verify', './audit', '--key', KEY, '--journal', './journal'];
@@ -135,6 +138,16 @@ await t.test('verify: contents that are not those of the log', async (t) => {
   const rest = readFileSync(join(directory, ARCHIVE)).subarray(length);
   writeFileSync(join(directory, ARCHIVE), Buffer.concat([formatHeader(unsalted), rest]));
   t.match((await run(directory, ...where)).text, /archive 1 to 1: their segment holds no salt$/m);
+  const renamed = { rules: ['p/a', 'p/c', 'p/b'], sources: ['north', 'east'] };
+  for (const [what, names] of Object.entries(renamed)) {
+    writeFileSync(
+      join(directory, PUBLIC),
+      Buffer.concat([formatHeader({ ...parsed.header, [what]: names }), behind]),
+    );
+    const { text } = await run(directory, ...where);
+    t.match(text, / another name for (?:rule p\/b|source south)$/m, what);
+    t.notMatch(text, / another name for (?:rule p\/a|source north)$/m);
+  }
   const lines = longStory(signer, 4);
   lines.records.set('archive', lines.records.get('public/urgent')!.slice());
   lines.writeJournals(join(directory, 'journal'));
