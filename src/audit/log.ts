@@ -201,11 +201,21 @@ export class AuditLog {
     return passed(this.#going?.since) > PATIENCE && !this.#scribe.await(0) ? SLOW : undefined;
   }
 
-  /** Logs what has been noted, and waits for it: whether the log takes something again. @throws AuditError */
+  /**
+   * Logs what has been noted, takes room for what comes next, and waits for both: whether the log takes
+   * something again.
+   *
+   * @throws AuditError
+   */
   probe(now: number): void {
     const { trouble } = this;
     if (trouble !== undefined) throw new AuditError(trouble);
     this.#catchUp(now);
+    const end = this.#size;
+    const since = performance.now();
+    this.#going = { since, notes: [], first: end, end, batch: undefined, time: this.#time };
+    this.#scribe.probe();
+    if (!this.settle()) throw new AuditError(SLOW);
   }
 
   /** The end of this run. */

@@ -18,6 +18,8 @@ export interface Scribe {
   readonly leaves: Uint8Array;
   /** Begins to append the first bytes of `leaves` and to make them durable; nothing may be going on. */
   append(length: number): void;
+  /** Begins to take room for leaves to come, as appending them would; nothing may be going on. */
+  probe(): void;
   /** Waits for what is going on, ms; undefined: it is not done. */
   await(ms: number): Done | undefined;
   /** The newest checkpoint of this run, a signed note. */
@@ -50,6 +52,10 @@ export class Thread implements Scribe {
   append(length: number): void {
     Atomics.store(this.#shared.control, CONTROL.length, length);
     this.#give(ORDER.append);
+  }
+
+  probe(): void {
+    this.#give(ORDER.probe);
   }
 
   await(ms: number): Done | undefined {
@@ -107,6 +113,10 @@ export class NoScribe implements Scribe {
 
   append(): void {
     // What is asked for is told what is wrong.
+  }
+
+  probe(): void {
+    // As above.
   }
 
   await(): Done {

@@ -18,7 +18,7 @@ export const CONTROL = {
   note: 7,
 } as const;
 
-export const ORDER = { append: 1, sync: 2, close: 3 } as const;
+export const ORDER = { append: 1, probe: 2, close: 3 } as const;
 
 /** Leaves of one request: a batch of 62 lanes that are all full takes a quarter. */
 const LEAVES = 4 * 2 ** 20;

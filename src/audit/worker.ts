@@ -28,7 +28,7 @@ let seen = 0;
 function carryOut(order: number): void {
   if (order === ORDER.append) {
     writer.append(shared.leaves.slice(0, Atomics.load(control, CONTROL.length)), true);
-  } else if (order === ORDER.sync) writer.sync();
+  } else if (order === ORDER.probe) writer.probe();
 }
 
 function answer(order: number): void {

@@ -26,6 +26,9 @@ import { type FullTile, type Tiles, Tree } from './tree.js';
 /** Room that the file of leaves takes ahead, so that a leaf costs no more than its own bytes. */
 const ROOM = Buffer.alloc(256 * 1024);
 
+/** A disk that refuses room for so many bytes of leaves is not well again. */
+const MIN_ROOM = 64 * 1024;
+
 /** Where a log ends. */
 export interface End {
   readonly tiles: Tiles;
@@ -118,6 +121,27 @@ export class LogWriter {
     }
   }
 
+  /**
+   * Takes room for leaves to come, if there is none, and keeps it: whether the disk takes them.
+   *
+   * @throws Error of the file system
+   */
+  probe(): void {
+    if (this.#fd < 0) this.#open();
+    if (this.#dirty) this.#clean();
+    if (this.#bytes + MIN_ROOM > this.#room) {
+      try {
+        this.#takeRoom();
+      } catch (error) {
+        this.#dirty = true;
+        this.#tryToClean();
+        throw error;
+      }
+    }
+    fdatasyncSync(this.#fd);
+    this.#unsynced = false;
+  }
+
   /** @throws Error of the file system */
   sync(): void {
     if (this.#unsynced && this.#fd >= 0) fdatasyncSync(this.#fd);
@@ -165,8 +189,7 @@ export class LogWriter {
     if (end + 2 > this.#room) {
       // A disk without that much room may still have enough for the leaves.
       try {
-        writeAll(this.#fd, ROOM, ROOM.length, Math.max(this.#room, this.#bytes));
-        this.#room = Math.max(this.#room, this.#bytes) + ROOM.length;
+        this.#takeRoom();
       } catch {
         this.#room = this.#bytes;
       }
@@ -175,6 +198,12 @@ export class LogWriter {
     this.#room = Math.max(this.#room, end);
     if (sync) fdatasyncSync(this.#fd);
     this.#unsynced = !sync;
+  }
+
+  #takeRoom(): void {
+    const from = Math.max(this.#room, this.#bytes);
+    writeAll(this.#fd, ROOM, ROOM.length, from);
+    this.#room = from + ROOM.length;
   }
 
   #open(): void {

@@ -36,6 +36,12 @@ const COUNTER_MARK_EVERY = 200;
 const MARK_RETRY = 100;
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
+/**
+ * After a batch that failed the next one is tried after 10 ms, after n of them after 5 * 2^n, up to
+ * this: each try may cost the audit log a leaf and its withdrawal, and a disk must not fill it.
+ */
+const MAX_PAUSE = 500;
+
 /** The last batch waits for the audit log for this many ms. */
 const LAST_PATIENCE = 3000;
 
@@ -104,6 +110,9 @@ export class Ledger {
   readonly #reserve: Reserve;
   #reserved = 0;
   #standing = 0;
+  /** Batches that failed, one after the other, and when the last one did. */
+  #failed = 0;
+  #failedAt = 0;
   /** The batch that is flushed, while it is not known whether the audit log has it. */
   #waiting: readonly JournalWriter[] | undefined;
   readonly #notices: Partial<Notices>;
@@ -244,20 +253,34 @@ export class Ledger {
   commit(now: number, last = false): Outcome {
     try {
       if (this.#waiting && !this.#settle(now, last)) return 'waiting';
+      const full = this.#journals.some(({ pending }) => pending > 0);
+      if (full && !last && this.#pauses(now)) {
+        this.#rollbackAll();
+        return 'abandoned';
+      }
       const due = last || now - this.#lastMark >= COUNTER_MARK_EVERY || now < this.#lastMark;
       const marked = due ? this.#journals : this.#journals.filter(({ pending }) => pending > 0);
       if (marked.length === 0) return 'stands';
       if (!this.#write(now, marked)) return 'waiting';
+      if (full) this.#failed = 0;
       // A mark that is written over, or a lane that has room of its own, says nothing of the rest.
       const probed = now - this.#probed;
       const again = probed >= COUNTER_MARK_EVERY || probed < 0;
       if (this.failure !== undefined && again) this.#probe(now);
       return 'stands';
     } catch (error) {
+      this.#failed++;
+      this.#failedAt = now;
       this.#fail(error);
-      for (const journal of this.#journals) this.#rollback(journal);
+      this.#rollbackAll();
       return 'abandoned';
     }
+  }
+
+  /** Whether it is too soon after a failure to try the disk with another batch. */
+  #pauses(now: number): boolean {
+    const passed = now - this.#failedAt;
+    return this.#failed > 0 && passed >= 0 && passed < Math.min(MAX_PAUSE, 5 * 2 ** this.#failed);
   }
 
   /** Whether the batch that was flushed is in the audit log: then it is shown. */
@@ -450,10 +473,15 @@ export class Ledger {
       for (const journal of this.#journals) journal.probe();
       this.audit?.probe(now);
       this.failure = undefined;
+      this.#failed = 0;
     } catch (error) {
       this.#fail(error);
-      for (const journal of this.#journals) this.#rollback(journal);
+      this.#rollbackAll();
     }
+  }
+
+  #rollbackAll(): void {
+    for (const journal of this.#journals) this.#rollback(journal);
   }
 
   #rollback(journal: JournalWriter): void {

@@ -54,6 +54,10 @@ class Disk implements Scribe {
     else this.#done = done;
   }
 
+  probe(): void {
+    this.append(0);
+  }
+
   await(): Done | undefined {
     return this.#done;
   }

@@ -47,6 +47,10 @@ class Disk implements Scribe {
     if (!this.refuses) this.writer.append(this.leaves.slice(0, length), true);
   }
 
+  probe(): void {
+    this.append(0);
+  }
+
   await(): Done {
     return { size: this.writer.size, failure: this.#failure };
   }

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -12,6 +20,7 @@ import { splitBundle } from '../../src/audit/tiles.js';
 import { LogWriter } from '../../src/audit/writer.js';
 import { openNote, signerOf } from '../../src/note/note.js';
 import { Recorder } from '../journal/crash.js';
+import { mountSmallDisk } from '../journal/small-disk.js';
 
 const SIGNER = signerOf('relay', generateKeyPairSync('ed25519').privateKey);
 
@@ -233,5 +242,35 @@ await t.test('a log that is not what it was is not continued', (t) => {
   const cut = make();
   writeFileSync(join(cut, 'tile/1/000.p/1'), Buffer.alloc(32));
   t.equal(inspectLog(cut).size, 300);
+  t.end();
+});
+
+await t.test('a full disk is well again when it has room for leaves, and the room is kept', (t) => {
+  const disk = mountSmallDisk(t, 1024);
+  if (!disk) return;
+  const { directory } = disk;
+  const writer = new LogWriter(directory, 'relay', [SIGNER], inspectLog(directory).end);
+  const leaf = (index: number): Buffer => bundled([leafOf(index, 0)]);
+  writer.append(leaf(0), true);
+  const left = statfsSync(directory).bavail;
+  disk.fill();
+  const many = bundled(Array.from({ length: 200 }, () => Buffer.alloc(2000, 1)));
+  t.throws(() => writer.append(many, true), { code: 'ENOSPC' });
+  // What that has given back others take.
+  disk.fill();
+  t.throws(() => writer.probe(), { code: 'ENOSPC' });
+  t.throws(() => writer.probe(), { code: 'ENOSPC' });
+  disk.free();
+  writer.probe();
+  t.ok(statfsSync(directory).bavail <= left, 'as much room as before');
+  disk.fill();
+  writer.probe();
+  for (let i = 1; i < 50; i++) writer.append(leaf(i), true);
+  writer.close();
+  const found = inspectLog(directory);
+  t.same(
+    Array.from({ length: found.size }, (_, i) => found.leaf(i).index),
+    Array.from({ length: 50 }, (_, i) => i),
+  );
   t.end();
 });

@@ -45,6 +45,10 @@ class Desk implements Scribe {
     if (!this.full) this.#writer.append(this.leaves.slice(0, length), false);
   }
 
+  probe(): void {
+    this.append(0);
+  }
+
   await(): Done {
     return { size: this.#writer.size, failure: this.#failure };
   }

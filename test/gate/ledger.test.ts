@@ -178,6 +178,44 @@ await t.test('a batch that cannot be audited is not shown, and the next one goes
   t.end();
 });
 
+await t.test('a disk that fails is tried ever more seldom, up to twice a second', (t) => {
+  let failing = true;
+  const tries: number[] = [];
+  let now = LATER;
+  const append = (): void => {
+    tries.push(now - LATER);
+    if (failing) throw Object.assign(new Error('an error'), { code: 'EIO' });
+  };
+  const world = new World(t.testdir(), { append });
+  const valve = new Valve();
+  for (; now < LATER + 3000; now += 5) {
+    world.intake.take(valve.frame([line(10)]), 0);
+    t.notOk(world.commit(now));
+  }
+  t.same(tries, [0, 10, 30, 70, 150, 310, 630, 1130, 1630, 2130, 2630]);
+  t.match(world.counters(0), { in: 600, permitted: 0, lost: { journal: 600 } });
+  t.equal(world.ledger.failure, 'EIO');
+  failing = false;
+  now = LATER + 3130;
+  for (let i = 0; i < 3; i++) {
+    world.intake.take(valve.frame([line(10)]), 0);
+    t.ok(world.commit(now), 'and it is well again');
+  }
+  t.equal(world.ledger.failure, undefined);
+  // Of a clock that is set back nobody waits for the hour before.
+  failing = true;
+  world.intake.take(valve.frame([line(10)]), 0);
+  t.notOk(world.commit(now));
+  failing = false;
+  now -= 3_600_000;
+  world.intake.take(valve.frame([line(10)]), 0);
+  t.ok(world.commit(now));
+  t.match(world.counters(0), { in: 605, permitted: 4, lost: { journal: 601 } });
+  t.equal(imbalance(world.counters(0)), 0);
+  world.close();
+  t.end();
+});
+
 await t.test('what was lost while no mark could be written is not forgotten', (t) => {
   let failing = false;
   const world = new World(t.testdir(), {
@@ -226,7 +264,7 @@ await t.test('a full disk loses events with a reason, until it has room again', 
   }
   disk.free();
   world.intake.take(valve.frame([line(10)]), 0);
-  t.equal(world.commit(LATER + 10), true);
+  t.equal(world.commit(LATER + 50), true);
   t.equal(world.ledger.failure, undefined);
   t.equal(world.journalled(0).length, 2);
   t.equal(world.journalled(1).length, 2);
