@@ -367,11 +367,12 @@ export class Ledger {
     if (!this.audit || this.#waiting) return;
     try {
       this.audit.flush(now);
-      const { trouble } = this.audit;
-      if (trouble !== undefined) this.#fail(new AuditError(trouble));
     } catch (error) {
       this.#fail(error);
     }
+    // The reason that batches are refused for, and no other by turns with it.
+    const { trouble } = this.audit;
+    if (trouble !== undefined) this.#fail(new AuditError(trouble));
   }
 
   /** Between batches: makes durable what is seen, and takes room ahead for what is to come. */

@@ -7,7 +7,7 @@ import type { Test } from 'tap';
 import { SERVER } from './server.js';
 
 const CLIENT = readFileSync(new URL('client.pl', import.meta.url), 'utf8');
-const PATIENCE = 10_000;
+const PATIENCE = 60_000;
 
 export interface Heard {
   readonly port: number;

@@ -135,7 +135,7 @@ async function quiet(relay: RunningRelay): Promise<void> {
       return open === 0 && uppers[channel as 'public'].accepted.length === journalled;
     });
     if (now !== before || !came) [before, since] = [now, Date.now()];
-    return Date.now() - since > 600;
+    return Date.now() - since > 600 && Date.now() - relay.gate()!.time < 600;
   }, 'all is quiet');
 }
 

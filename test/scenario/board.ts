@@ -11,7 +11,7 @@ import { trusted, upperIdentity } from '../fake/upper-pki.js';
 const MAIN = fileURLToPath(new URL('../../dist/board/main.js', import.meta.url));
 
 /** How long a condition may take, ms: only a board that hangs needs as much. */
-const PATIENCE = 45_000;
+const PATIENCE = 150_000;
 
 export interface BoardOptions {
   /** Text of the names file. */

@@ -36,10 +36,15 @@ await t.test('steps back and forward', async (t) => {
     const said = scene.count('clock-set');
     set(step);
     steps++;
-    const time = (): number => (world.relay.gate()?.time ?? 0) - Date.now() - step;
-    await world.until(() => Math.abs(time()) < 5000, 'the gate has the time');
+    const { relay } = world;
+    const isNear = (at = 0): boolean => Math.abs(at - Date.now() - step) < 5000;
+    const everybody = (): boolean =>
+      [relay.gate(), relay.supervisor(), relay.upper('north'), relay.upper('south')].every(
+        (status) => isNear(status?.time),
+      );
+    await world.until(everybody, 'all have the time');
     await scene.untilFlow(`${step / HOUR} h`);
-    t.equal(world.relay.gate()?.forwarding, true);
+    await scene.untilForwarding(true);
     const { texts } = await scene.status();
     const ours = texts.filter((text) => !text.includes('certificate'));
     t.same(ours, [], `${step / HOUR} h: all is well, but for certificates`);

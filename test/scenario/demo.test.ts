@@ -79,8 +79,11 @@ await t.test('Ctrl-C ends it cleanly; every process shows in ps by its entry fil
   });
   let text = '';
   demo.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  while (!/in [1-9]/.test(text)) await new Promise((resolve) => setTimeout(resolve, 50));
-  const { processes } = readSupervisorStatus(state)!;
+  const known = () => readSupervisorStatus(state)?.processes ?? [];
+  while (!/in [1-9]/.test(text) || known().length < 8) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const processes = known();
   t.equal(processes.length, 8);
   for (const { process: role, pid } of processes) {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');

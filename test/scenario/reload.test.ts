@@ -66,8 +66,11 @@ await t.test(
     const flowing = new AbortController();
     const flow = (async () => {
       while (!flowing.signal.aborted) {
-        lower.send(numberedEvents(sent + 1, sent + 200));
-        sent += 200;
+        // No more than the relay takes: what it drops is another story.
+        if (sent - upper.accepted.length < 20_000) {
+          lower.send(numberedEvents(sent + 1, sent + 200));
+          sent += 200;
+        }
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     })();
@@ -94,10 +97,8 @@ await t.test(
     t.equal(channel().emitted, sent);
 
     // A gate that is started anew decides by what was put in force last.
-    await relay.killProcess('gate');
+    await relay.replaceGate();
     const digest = digestOf([{ file: '', text: NEW }]);
-    const started = relay.gate()!.started;
-    await relay.until(() => relay.gate()!.started !== started, 'another gate');
     t.equal(relay.gate()!.policy.digest, digest);
   },
 );

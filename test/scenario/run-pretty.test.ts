@@ -11,7 +11,7 @@ import { FakeUpper } from '../fake/upper.js';
 import { numberedEvents, writeRelay } from './relay.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const PATIENCE = 45_000;
+const PATIENCE = 150_000;
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   const end = Date.now() + PATIENCE;

@@ -12,7 +12,7 @@ import { World, type WorldOptions } from '../truth/world.js';
 import type { LogLine } from './relay.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const PATIENCE = 45_000;
+const PATIENCE = 150_000;
 /** Between two looks at the status, ms: each is a process. */
 const STATUS_EVERY = 200;
 

@@ -115,9 +115,9 @@ await t.test('in order: nothing overtakes', async (t) => {
   const count = 60_000;
   await flood(relay, lower, 0, count);
   const upper = await back();
-  await relay.until(() => relay.upper('portal')?.answered === count, 'all are answered', 120_000);
+  await relay.until(() => relay.upper('portal')?.answered === count, 'all are answered', 300_000);
   await flood(relay, lower, count, 2 * count);
-  await relay.until(() => relay.upper('portal')?.answered === 2 * count, 'so are others', 120_000);
+  await relay.until(() => relay.upper('portal')?.answered === 2 * count, 'so are others', 300_000);
   const numbers = upper.sends.map((send) => Number(send.split(',', 6)[5]));
   t.ok(ascending(numbers), 'over both lanes, waiting or live');
 });

@@ -56,19 +56,22 @@ for (const how of ['closeAfter', 'resetAfter'] as const) {
     t.ok(upper.connections.length > COUNT / LIMIT, `${upper.connections.length} connections`);
     const ranges = findResent(t, upper.connections);
     t.ok(ranges.length > 0, 'some came again');
-    const logged = relay.log
-      .filter(({ from, event }) => from === 'upper portal' && event === 'resending')
-      .map(({ first, last }) => [first, last]);
+    const named = (): number[][] =>
+      relay.log
+        .filter(({ from, event }) => from === 'upper portal' && event === 'resending')
+        .map(({ first, last }) => [Number(first), Number(last)]);
+    const again = (): number => named().reduce((sum, [first, last]) => sum + last! - first! + 1, 0);
+    await relay.until(() => again() >= relay.upper('portal')!.resent, 'all ranges are named');
+    const logged = named();
     // What the relay sent into a broken connection may never have come: it names at least these.
     for (const [first, last] of ranges) {
-      const named = logged.some((one) => Number(one[0]) <= first && Number(one[1]) >= last);
-      t.ok(named, `the log names ${first} to ${last}`);
+      const own = logged.some((one) => one[0]! <= first && one[1]! >= last);
+      t.ok(own, `the log names ${first} to ${last}`);
     }
     const status = relay.upper('portal')!;
     t.equal(status.answered, COUNT);
     t.equal(status.refused, 0);
-    const again = logged.reduce((sum, one) => sum + Number(one[1]) - Number(one[0]) + 1, 0);
-    t.equal(status.resent, again, 'and the count of them is in the status');
+    t.equal(status.resent, again(), 'and the count of them is in the status');
     const link = relay.supervisor()?.uppers[0];
     t.match(link?.cause, how === 'closeAfter' ? /eof|reset/ : /reset|eof/);
     t.equal(lower.connections.length, 1, 'below nothing is noticed');

@@ -7,7 +7,7 @@ import { SOURCES, UPPERS } from './plan.js';
 import type { World } from './world.js';
 
 /** How long the processes of a killed relay may take to end, ms: only one that hangs needs as much. */
-const PATIENCE = 45_000;
+const PATIENCE = 150_000;
 
 export const ROLES = ['lower', 'valve', 'gate', 'dial', 'upper'] as const;
 export type Role = (typeof ROLES)[number];

@@ -24,7 +24,7 @@ export interface WorldOptions {
 }
 
 /** How long the relay may take to be quiet when nothing troubles it any more, ms. */
-const PATIENCE = 90_000;
+const PATIENCE = 150_000;
 const TICK = 50;
 const MARK_EVERY = 3000;
 const KEPT = 40;

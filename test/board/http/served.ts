@@ -189,7 +189,7 @@ export class Line {
 }
 
 /** Waits generously until it holds. */
-export async function eventually(holds: () => boolean, patience = 20_000): Promise<void> {
+export async function eventually(holds: () => boolean, patience = 60_000): Promise<void> {
   const end = Date.now() + patience;
   while (!holds()) {
     if (Date.now() > end) throw new Error(`never: ${holds.toString()}`);

@@ -91,7 +91,7 @@ export async function start(
   return { server, events, relays, refusals };
 }
 
-export const PATIENCE = 20_000;
+export const PATIENCE = 60_000;
 
 export async function until(condition: () => boolean): Promise<void> {
   const end = Date.now() + PATIENCE;

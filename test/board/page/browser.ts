@@ -27,7 +27,7 @@ export async function open(page: Page, url: string): Promise<void> {
  * Until an expression of the page is true; polled from here: a string is no function, which the
  * page's policy would forbid it to make.
  */
-export async function until(page: Page, expression: string, patience = 20_000): Promise<void> {
+export async function until(page: Page, expression: string, patience = 60_000): Promise<void> {
   const end = Date.now() + patience;
   while (!(await page.evaluate(expression))) {
     if (Date.now() > end) throw new Error(`it never came true: ${expression}`);
