@@ -137,8 +137,7 @@ export class AuditLog {
     if (batch.pending.length === 0) return true;
     const { trouble } = this;
     if (trouble !== undefined) throw new AuditError(trouble);
-    if (!this.settle()) throw new AuditError(SLOW);
-    this.#submitNotes(now);
+    this.#catchUp(now);
     this.#submit(now, batch);
     try {
       meanwhile();
@@ -215,7 +214,7 @@ export class AuditLog {
     const since = performance.now();
     this.#going = { since, notes: [], first: end, end, batch: undefined, time: this.#time };
     this.#scribe.probe();
-    if (!this.settle()) throw new AuditError(SLOW);
+    this.#mustSettle();
   }
 
   /** The end of this run. */
@@ -229,15 +228,19 @@ export class AuditLog {
   }
 
   #catchUp(now: number): void {
-    if (!this.settle()) throw new AuditError(SLOW);
+    this.#mustSettle();
     this.#submitNotes(now);
+  }
+
+  #mustSettle(): void {
+    if (!this.settle()) throw new AuditError(SLOW);
   }
 
   #submitNotes(now: number): void {
     while (this.#notes.length > 0) {
       const before = this.#notes.length;
       this.#submit(now, undefined);
-      if (!this.settle()) throw new AuditError(SLOW);
+      this.#mustSettle();
       if (this.#notes.length === before) throw new AuditError('a note is too long for the log');
     }
   }

@@ -92,13 +92,7 @@ export class LogWriter {
    * @throws Error of the file system: then `size` says which of them are in the log all the same
    */
   append(bytes: Uint8Array, sync: boolean): void {
-    try {
-      this.#append(bytes, sync);
-    } catch (error) {
-      // A start after a kill would find leaves that nobody was told of.
-      if (this.#fd >= 0 && this.#dirty) this.#tryToClean();
-      throw error;
-    }
+    this.#attempt(() => this.#append(bytes, sync));
   }
 
   #append(bytes: Uint8Array, sync: boolean): void {
@@ -127,19 +121,14 @@ export class LogWriter {
    * @throws Error of the file system
    */
   probe(): void {
-    if (this.#fd < 0) this.#open();
-    if (this.#dirty) this.#clean();
-    if (this.#bytes + MIN_ROOM > this.#room) {
-      try {
-        this.#takeRoom();
-      } catch (error) {
-        this.#dirty = true;
-        this.#tryToClean();
-        throw error;
-      }
-    }
-    fdatasyncSync(this.#fd);
-    this.#unsynced = false;
+    this.#attempt(() => {
+      this.#ready();
+      this.#dirty = true;
+      if (this.#bytes + MIN_ROOM > this.#room) this.#takeRoom();
+      this.#dirty = false;
+      fdatasyncSync(this.#fd);
+      this.#unsynced = false;
+    });
   }
 
   /** @throws Error of the file system */
@@ -182,8 +171,7 @@ export class LogWriter {
   }
 
   #write(bytes: Uint8Array, sync: boolean): void {
-    if (this.#fd < 0) this.#open();
-    if (this.#dirty) this.#clean();
+    this.#ready();
     const end = this.#bytes + bytes.length;
     this.#dirty = true;
     if (end + 2 > this.#room) {
@@ -198,6 +186,21 @@ export class LogWriter {
     this.#room = Math.max(this.#room, end);
     if (sync) fdatasyncSync(this.#fd);
     this.#unsynced = !sync;
+  }
+
+  #ready(): void {
+    if (this.#fd < 0) this.#open();
+    if (this.#dirty) this.#clean();
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      // A start after a kill would find leaves that nobody was told of.
+      if (this.#fd >= 0 && this.#dirty) this.#tryToClean();
+      throw error;
+    }
   }
 
   #takeRoom(): void {

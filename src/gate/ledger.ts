@@ -253,16 +253,16 @@ export class Ledger {
   commit(now: number, last = false): Outcome {
     try {
       if (this.#waiting && !this.#settle(now, last)) return 'waiting';
-      const full = this.#journals.some(({ pending }) => pending > 0);
-      if (full && !last && this.#pauses(now)) {
+      const filled = this.#journals.filter(({ pending }) => pending > 0);
+      if (filled.length > 0 && !last && this.#pauses(now)) {
         this.#rollbackAll();
         return 'abandoned';
       }
       const due = last || now - this.#lastMark >= COUNTER_MARK_EVERY || now < this.#lastMark;
-      const marked = due ? this.#journals : this.#journals.filter(({ pending }) => pending > 0);
+      const marked = due ? this.#journals : filled;
       if (marked.length === 0) return 'stands';
       if (!this.#write(now, marked)) return 'waiting';
-      if (full) this.#failed = 0;
+      if (filled.length > 0) this.#failed = 0;
       // A mark that is written over, or a lane that has room of its own, says nothing of the rest.
       const probed = now - this.#probed;
       const again = probed >= COUNTER_MARK_EVERY || probed < 0;

@@ -68,19 +68,13 @@ export function shapeRelay(relay: RelayView) {
 }
 
 export function shapeStatus(view: BoardView, history: HistoryCounters, now: number) {
-  const counters = view.counters();
-  const { events, readings, alarms, beacons, other, duplicates } = counters;
-  const { malformed, unshown, unverified } = counters;
   const { added, kept, dropped, waiting } = history;
   return {
     title: view.title,
     started: isoOf(view.started),
     time: isoOf(now),
     relay: shapeRelay(view.relay()),
-    counters: {
-      ...{ events, readings, alarms, beacons, other, duplicates },
-      ...{ malformed, unshown, unverified },
-    },
+    counters: { ...view.counters() },
     history: { added, kept, dropped, waiting },
   };
 }
