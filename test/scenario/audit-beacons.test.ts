@@ -66,9 +66,7 @@ await t.test('a relay with a beacon a second', async (t) => {
   lower.resumeSignsOfLife();
   t.ok(silences[2]! > silences[0]!, `the silence of the source grows: ${silences.join(', ')} s`);
 
-  const { started } = relay.gate()!;
-  await relay.killProcess('gate');
-  await relay.until(() => relay.gate()!.started !== started, 'another gate');
+  await relay.replaceGate();
   await relay.until(() => beacons().at(-1)!.boot !== first.boot, 'its beacon');
   const again = watch(upper.accepted).account!;
   t.ok(again.restarted, 'it is seen that the gate has begun anew');

@@ -7,11 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { trusted, upperIdentity } from '../fake/upper-pki.js';
+import { PATIENCE } from './relay.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/board/main.js', import.meta.url));
-
-/** How long a condition may take, ms: only a board that hangs needs as much. */
-const PATIENCE = 150_000;
 
 export interface BoardOptions {
   /** Text of the names file. */

@@ -297,9 +297,7 @@ await t.test(
       const lostBefore = lost();
       const emitted = channelOf(relay, 'public').emitted;
       if (end === 'gate') {
-        const { started } = relay.gate()!;
-        await relay.killProcess('gate');
-        await relay.until(() => relay.gate()!.started !== started, 'another gate');
+        await relay.replaceGate();
       } else {
         await relay.kill();
         const { started } = relay.gate()!;

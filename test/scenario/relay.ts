@@ -22,7 +22,7 @@ import { relayIdentity, trusted, UPPER_NAME } from '../fake/upper-pki.js';
 
 const SUPERVISOR = fileURLToPath(new URL('../../dist/supervisor/main.js', import.meta.url));
 /** How long a condition may take, ms: only a relay that hangs needs as much. */
-const PATIENCE = 150_000;
+export const PATIENCE = 150_000;
 const TICK = 20;
 /** Told to stop, a relay that takes longer than this, ms, is killed. */
 const STOP_PATIENCE = 15_000;
@@ -233,6 +233,13 @@ export class RunningRelay {
   happened(predicate: (line: LogLine) => boolean): LogLine[] {
     const found = this.log.filter(predicate);
     return found.flatMap((line) => new Array<LogLine>(line.repeated ?? 1).fill(line));
+  }
+
+  /** Sequences that an upper has sent again, as the log names them: from, to. */
+  resent(upper: string): [number, number][] {
+    return this.log
+      .filter(({ from, event }) => from === `upper ${upper}` && event === 'resending')
+      .map(({ first, last }) => [Number(first), Number(last)]);
   }
 
   /** Waits until a condition holds; `what` names it where it never does. */

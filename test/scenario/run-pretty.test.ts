@@ -8,10 +8,9 @@ import t, { type Test } from 'tap';
 import { readSupervisorStatus } from '../../src/wire/status.js';
 import { FakeLower } from '../fake/lower.js';
 import { FakeUpper } from '../fake/upper.js';
-import { numberedEvents, writeRelay } from './relay.js';
+import { numberedEvents, PATIENCE, writeRelay } from './relay.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const PATIENCE = 150_000;
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   const end = Date.now() + PATIENCE;

@@ -9,10 +9,9 @@ import { describeJudgement, judge, type Judgement } from '../truth/judge.js';
 import { judgeLog } from '../truth/log.js';
 import { SOURCES } from '../truth/plan.js';
 import { World, type WorldOptions } from '../truth/world.js';
-import type { LogLine } from './relay.js';
+import { type LogLine, PATIENCE } from './relay.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const PATIENCE = 150_000;
 /** Between two looks at the status, ms: each is a process. */
 const STATUS_EVERY = 200;
 

@@ -4,12 +4,10 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { FakeLower } from '../fake/lower.js';
 import { FakeUpper } from '../fake/upper.js';
-import { numberedEvents, type RunningRelay, startRelay } from './relay.js';
+import { numberedEvents, PATIENCE, type RunningRelay, startRelay } from './relay.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const COUNT = 100;
-/** How long a verdict may take, ms: only a relay that hangs needs as much. */
-const PATIENCE = 150_000;
 
 interface Report {
   readonly verdict: string;

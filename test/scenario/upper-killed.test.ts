@@ -73,9 +73,7 @@ await t.test(
     t.equal(status.answered, COUNT, 'answered = journalled');
     t.ok(status.resent >= again, 'what came again is counted');
     const named = (): number =>
-      relay.log
-        .filter(({ from, event }) => from === 'upper portal' && event === 'resending')
-        .reduce((total, { first, last: end }) => total + Number(end) - Number(first) + 1, 0);
+      relay.resent('portal').reduce((sum, [first, last]) => sum + last - first + 1, 0);
     await relay.until(() => named() >= status.resent, 'and named in the log, range by range');
     // One that is killed between its log and its cursor has named more.
     t.ok(named() <= status.resent + KILLS * WINDOW);

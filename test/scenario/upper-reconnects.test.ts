@@ -56,17 +56,14 @@ for (const how of ['closeAfter', 'resetAfter'] as const) {
     t.ok(upper.connections.length > COUNT / LIMIT, `${upper.connections.length} connections`);
     const ranges = findResent(t, upper.connections);
     t.ok(ranges.length > 0, 'some came again');
-    const named = (): number[][] =>
-      relay.log
-        .filter(({ from, event }) => from === 'upper portal' && event === 'resending')
-        .map(({ first, last }) => [Number(first), Number(last)]);
-    const again = (): number => named().reduce((sum, [first, last]) => sum + last! - first! + 1, 0);
+    const again = (): number =>
+      relay.resent('portal').reduce((sum, [first, last]) => sum + last - first + 1, 0);
     await relay.until(() => again() >= relay.upper('portal')!.resent, 'all ranges are named');
-    const logged = named();
+    const logged = relay.resent('portal');
     // What the relay sent into a broken connection may never have come: it names at least these.
     for (const [first, last] of ranges) {
-      const own = logged.some((one) => one[0]! <= first && one[1]! >= last);
-      t.ok(own, `the log names ${first} to ${last}`);
+      const named = logged.some((one) => one[0] <= first && one[1] >= last);
+      t.ok(named, `the log names ${first} to ${last}`);
     }
     const status = relay.upper('portal')!;
     t.equal(status.answered, COUNT);

@@ -4,10 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { holderOf } from '../../src/wire/lock.js';
 import { SOURCES, UPPERS } from './plan.js';
+import { PATIENCE } from '../scenario/relay.js';
 import type { World } from './world.js';
-
-/** How long the processes of a killed relay may take to end, ms: only one that hangs needs as much. */
-const PATIENCE = 150_000;
 
 export const ROLES = ['lower', 'valve', 'gate', 'dial', 'upper'] as const;
 export type Role = (typeof ROLES)[number];

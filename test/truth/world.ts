@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GateStatus, UpperStatus } from '../../src/wire/status.js';
-import { type LogLine, RunningRelay, writeRelay } from '../scenario/relay.js';
+import { type LogLine, PATIENCE, RunningRelay, writeRelay } from '../scenario/relay.js';
 import { CHANNELS, Plan, policyText, SOURCES, UPPERS } from './plan.js';
 import { Sink } from './sink.js';
 import { Source } from './source.js';
@@ -23,8 +23,6 @@ export interface WorldOptions {
   readonly hear?: (line: LogLine) => void;
 }
 
-/** How long the relay may take to be quiet when nothing troubles it any more, ms. */
-const PATIENCE = 150_000;
 const TICK = 50;
 const MARK_EVERY = 3000;
 const KEPT = 40;
